@@ -1,0 +1,18 @@
+# _ops_cuda.so: torch-free kernels, static runtime, loadable without a GPU or a CUDA build of torch.
+set(CMAKE_CUDA_STANDARD 17)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_ARCHITECTURES OFF)
+
+file(GLOB LAMPYRIS_CUDA_SOURCES CONFIGURE_DEPENDS csrc/ops/*/*.cu csrc/ops/*/*_cuda.cpp)
+add_library(_ops_cuda MODULE ${LAMPYRIS_CUDA_SOURCES})
+target_include_directories(_ops_cuda PRIVATE csrc)
+target_compile_options(
+  _ops_cuda
+  PRIVATE
+    "$<$<COMPILE_LANGUAGE:CUDA>:-O3;--fmad=false;-Werror;all-warnings;-lineinfo;-gencode;arch=compute_80,code=sm_80;-gencode;arch=compute_90,code=sm_90;-gencode;arch=compute_120,code=[sm_120,compute_120];-Xcompiler;-fPIC,-Wall,-Wextra>"
+    "$<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off>")
+set_target_properties(_ops_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static
+                                           CUDA_STANDARD 17 CXX_VISIBILITY_PRESET hidden)
+target_link_libraries(_ops_cuda PRIVATE torch_stable lampyris_core)
+target_link_options(_ops_cuda PRIVATE -Wl,--exclude-libs,ALL)
+install(TARGETS _ops_cuda LIBRARY DESTINATION lampyris COMPONENT python)

@@ -1,0 +1,17 @@
+# torch located without importing it: an imported target for the stable ABI, nothing of ATen.
+execute_process(
+  COMMAND ${Python_EXECUTABLE} -c
+          "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"
+  OUTPUT_VARIABLE LAMPYRIS_TORCH_DIR
+  OUTPUT_STRIP_TRAILING_WHITESPACE
+  RESULT_VARIABLE LAMPYRIS_TORCH_MISSING
+  ERROR_QUIET)
+if(LAMPYRIS_TORCH_MISSING)
+  message(FATAL_ERROR "torch >= 2.13 is not installed for ${Python_EXECUTABLE}; "
+                      "install it, or build the torch-free part with LAMPYRIS_OPS=OFF")
+endif()
+
+add_library(torch_stable INTERFACE)
+target_include_directories(torch_stable SYSTEM INTERFACE ${LAMPYRIS_TORCH_DIR}/include)
+target_link_libraries(torch_stable INTERFACE ${LAMPYRIS_TORCH_DIR}/lib/libtorch_cpu.so)
+target_compile_definitions(torch_stable INTERFACE TORCH_TARGET_VERSION=0x020d000000000000ULL)

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# System packages and the virtual environment. Usage: cmake/setup.sh PYTHON VENV
+set -euo pipefail
+python=$1
+venv=$2
+
+packages=(g++ cmake ninja-build ccache pkg-config libfmt-dev libgtest-dev libbenchmark-dev
+          nlohmann-json3-dev)
+# A Debian Python needs its headers and venv from packages; other builds bring them along.
+if [ "$(command -v "$python" || true)" = /usr/bin/python3 ] || ! command -v "$python" >/dev/null; then
+  packages+=(python3 python3-dev python3-venv)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo -n)
+  if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then
+    echo "installing system packages: ${missing[*]}"
+    "${sudo[@]}" apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get -qq install -y --no-install-recommends \
+      "${missing[@]}" >/dev/null
+  else
+    echo "system packages are missing; run this line, then make again:" >&2
+    echo "  sudo apt-get install -y ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
+  echo "Python >= 3.10 is needed, got $("$python" --version); set PYTHON=python3.x" >&2
+  exit 1
+fi
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+echo "installing Python packages into $venv (about 6 GB on the first run)"
+"$venv/bin/python" -m pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt

@@ -1,0 +1,5 @@
+#include <pybind11/pybind11.h>
+
+namespace lampyris {
+void bind_firefly(pybind11::module_&) {}
+}  // namespace lampyris

@@ -1,0 +1,45 @@
+"""Lampyris: spiking detectors trained directly, compressed, and run bit for bit on FireFly.
+
+Importing the package loads nothing; each part is loaded on first use, and the hardware half
+(``lampyris.firefly``) works without torch.
+
+Example:
+    >>> from lampyris import firefly
+    >>> import sys
+    >>> firefly.Device(parallelism=16).parallelism
+    16
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+_PARTS = (
+    "capture",
+    "compress",
+    "data",
+    "deploy",
+    "files",
+    "firefly",
+    "memory",
+    "models",
+    "nn",
+    "ops",
+    "reference",
+    "report",
+    "tasks",
+)
+
+__all__ = ["__version__", *_PARTS]
+
+
+def __getattr__(name: str):
+    if name in _PARTS:
+        return importlib.import_module(f"lampyris.{name}")
+    raise AttributeError(f"module 'lampyris' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
