@@ -38,7 +38,9 @@ lint: setup
 	$(BIN)/ruff format --check python tests benchmarks examples cmake setup.py
 
 docs: build
-	$(BIN)/python cmake/check_docs.py
+	$(BIN)/python -m pip install -q --disable-pip-version-check sphinx myst-parser furo -c constraints.txt
+	$(BIN)/python -m sphinx -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
 
 asan tsan: setup
 	@cmake/sanitize.sh $@ $(BIN)/python

@@ -4,6 +4,9 @@ set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_ARCHITECTURES OFF)
 
 file(GLOB LAMPYRIS_CUDA_SOURCES CONFIGURE_DEPENDS csrc/ops/*/*.cu csrc/ops/*/*_cuda.cpp)
+if(NOT LAMPYRIS_CUDA_SOURCES)
+  return()
+endif()
 add_library(_ops_cuda MODULE ${LAMPYRIS_CUDA_SOURCES})
 target_include_directories(_ops_cuda PRIVATE csrc)
 target_compile_options(

@@ -11,7 +11,12 @@ if(LAMPYRIS_TORCH_MISSING)
                       "install it, or build the torch-free part with LAMPYRIS_OPS=OFF")
 endif()
 
+# A link to the torch headers alone: beside them lies a copy of fmt that refuses stable-ABI units.
+set(LAMPYRIS_TORCH_INCLUDE ${CMAKE_CURRENT_BINARY_DIR}/torch_include)
+file(MAKE_DIRECTORY ${LAMPYRIS_TORCH_INCLUDE})
+file(CREATE_LINK ${LAMPYRIS_TORCH_DIR}/include/torch ${LAMPYRIS_TORCH_INCLUDE}/torch SYMBOLIC)
+
 add_library(torch_stable INTERFACE)
-target_include_directories(torch_stable SYSTEM INTERFACE ${LAMPYRIS_TORCH_DIR}/include)
+target_include_directories(torch_stable SYSTEM INTERFACE ${LAMPYRIS_TORCH_INCLUDE})
 target_link_libraries(torch_stable INTERFACE ${LAMPYRIS_TORCH_DIR}/lib/libtorch_cpu.so)
 target_compile_definitions(torch_stable INTERFACE TORCH_TARGET_VERSION=0x020d000000000000ULL)

@@ -1,5 +1,82 @@
+// lampyris._native.events: Prophesee .dat files and binning to frames.
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <optional>
+#include <string>
+
+#include "core/error.h"
+#include "events/binning.h"
+#include "events/dat_file.h"
+
+namespace py = pybind11;
+
 namespace lampyris {
-void bind_events(pybind11::module_&) {}
+
+namespace {
+
+std::optional<int64_t> stated(int64_t side) {
+  return side == 0 ? std::nullopt : std::optional<int64_t>(side);
+}
+
+// The columns t, x, y, polarity of events first..last-1.
+py::tuple read_events(const DatFile& file, int64_t first, int64_t last) {
+  if (first < 0 || last < first || last > file.size()) {
+    fail_range("event file: {}: range must lie within 0..{}, got {}..{}", file.path(), file.size(),
+               first, last);
+  }
+  py::array_t<uint32_t> t(last - first);
+  py::array_t<uint16_t> x(last - first), y(last - first);
+  py::array_t<uint8_t> polarity(last - first);
+  uint32_t* t_out = t.mutable_data();
+  uint16_t* x_out = x.mutable_data();
+  uint16_t* y_out = y.mutable_data();
+  uint8_t* polarity_out = polarity.mutable_data();
+  {
+    py::gil_scoped_release release;
+    for (int64_t i = first; i < last; ++i) {
+      const Event e = file.event(i);
+      *t_out++ = e.t;
+      *x_out++ = e.x;
+      *y_out++ = e.y;
+      *polarity_out++ = e.polarity;
+    }
+  }
+  return py::make_tuple(t, x, y, polarity);
+}
+
+py::array_t<uint8_t> read_frames(const DatFile& file, int64_t end_us, int64_t bin_us,
+                                 int64_t time_steps, int64_t height, int64_t width) {
+  const BinWindow window{end_us, bin_us, time_steps, height, width};
+  check_bin_window(window);
+  py::array_t<uint8_t> frames({time_steps, int64_t{2}, height, width});
+  uint8_t* out = frames.mutable_data();
+  py::gil_scoped_release release;
+  bin_events(file, window, out);
+  return frames;
+}
+
+}  // namespace
+
+void bind_events(py::module_& m) {
+  py::class_<EventCheck>(m, "EventCheck")
+      .def_readonly("unsorted", &EventCheck::unsorted)
+      .def_readonly("outside", &EventCheck::outside)
+      .def_readonly("first_unsorted", &EventCheck::first_unsorted)
+      .def_readonly("first_outside", &EventCheck::first_outside);
+
+  py::class_<DatFile>(m, "DatFile")
+      .def(py::init<const std::string&>(), py::arg("path"))
+      .def("__len__", &DatFile::size)
+      .def_property_readonly("width", [](const DatFile& f) { return stated(f.header().width); })
+      .def_property_readonly("height", [](const DatFile& f) { return stated(f.header().height); })
+      .def_property_readonly("event_type", [](const DatFile& f) { return f.header().event_type; })
+      .def("lower_bound", &DatFile::lower_bound, py::arg("t"))
+      .def("read", &read_events, py::arg("first"), py::arg("last"))
+      .def("frames", &read_frames, py::arg("end_us"), py::arg("bin_us"), py::arg("time_steps"),
+           py::arg("height"), py::arg("width"))
+      .def("check", &DatFile::check, py::arg("height"), py::arg("width"),
+           py::call_guard<py::gil_scoped_release>());
+}
+
 }  // namespace lampyris

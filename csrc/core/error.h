@@ -11,6 +11,9 @@
 namespace lampyris {
 
 namespace detail {
+// fmt 9 and later convert a format_string to their string_view.
+inline std::string_view view(fmt::string_view format) { return {format.data(), format.size()}; }
+
 [[noreturn]] void throw_invalid_argument(std::string_view format, fmt::format_args args);
 [[noreturn]] void throw_out_of_range(std::string_view format, fmt::format_args args);
 }  // namespace detail
@@ -18,14 +21,14 @@ namespace detail {
 // Throws std::invalid_argument.
 template <typename... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-  detail::throw_invalid_argument({format.get().data(), format.get().size()},
+  detail::throw_invalid_argument(detail::view(format),
                                  fmt::make_format_args(args...));
 }
 
 // Throws std::out_of_range.
 template <typename... Args>
 [[noreturn]] void fail_range(fmt::format_string<Args...> format, Args&&... args) {
-  detail::throw_out_of_range({format.get().data(), format.get().size()},
+  detail::throw_out_of_range(detail::view(format),
                              fmt::make_format_args(args...));
 }
 
@@ -35,7 +38,7 @@ std::string format_text(std::string_view format, fmt::format_args args);
 
 template <typename... Args>
 std::string text(fmt::format_string<Args...> format, Args&&... args) {
-  return format_text({format.get().data(), format.get().size()}, fmt::make_format_args(args...));
+  return format_text(detail::view(format), fmt::make_format_args(args...));
 }
 
 }  // namespace lampyris

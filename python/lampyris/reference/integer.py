@@ -144,24 +144,20 @@ def _conv(trace: IntegerTrace, node: IntegerNode, inputs: list[np.ndarray]) -> n
 def _lif(trace: IntegerTrace, node: IntegerNode, inputs: list[np.ndarray]) -> np.ndarray:
     """Section 3: leak order, 18-bit membrane, strict comparison, hard reset to 0."""
     current, leak, k = inputs[0], node.params.get("leak", "none"), int(node.params.get("k", 0))
+    if leak not in ("none", "half_after", "before"):
+        raise ValueError(f"integer: leak of {node.name} must be none, half_after or before, got {leak!r}")
     threshold = np.broadcast_to(node.arrays["threshold"], (current.shape[2],)).astype(np.int32)[:, None, None]
     membrane = np.zeros(current.shape[1:], np.int32)
     shape = (trace.time_steps, *current.shape[1:])
     spikes, membranes, saturated = np.empty(shape, bool), np.empty(shape, np.int32), 0
     for t in range(trace.time_steps):
-        x = current[t if current.shape[0] > 1 else 0]
-        if leak == "none":
-            membrane = membrane + x
-        elif leak == "half_after":
-            membrane = (membrane + x) >> 1
-        elif leak == "before":
-            membrane = (membrane >> k) + x
-        else:
-            raise ValueError(f"integer: leak of {node.name} must be none, half_after or before, got {leak!r}")
+        membrane = (membrane >> k if leak == "before" else membrane) + current[t if current.shape[0] > 1 else 0]
         trace.note(node.name, "V", membrane)
         if trace.target == "v1":
             assert (wrap(membrane, MEMBRANE_BITS) == membrane).all(), f"{node.name}: an 18-bit membrane wrapped"
-        else:
+        if leak == "half_after":
+            membrane = membrane >> 1
+        if trace.target != "v1":
             membrane, changed = saturate(membrane, MEMBRANE_LIMITS)
             saturated += changed
         spikes[t] = membrane > threshold

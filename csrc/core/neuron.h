@@ -1,0 +1,103 @@
+// The spiking neuron: charge, fire, reset, and the gradient of one step. CPU loops, CUDA kernels and
+// tests call these functions; nothing else states the rule. Operators run them in the order
+//   u = charge(v, x); u = floor_saturate(u) if asked; s = fires(u); v = after_reset(u, s).
+// With Rounding::kFloor and integers held in float32 this is docs/contract.md section 3.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/attributes.h"
+#include "core/fixed_point.h"
+
+namespace lampyris {
+
+enum class Reset { kHard, kSoft };
+enum class Rounding { kNone, kFloor };
+
+// Two bits a neuron-step carry everything that the backward of a rectangle surrogate needs.
+inline constexpr int kCodeWindow = 1;  // the surrogate's window is open and u was not clipped
+inline constexpr int kCodeCarry = 2;   // the membrane passes on to u (no hard reset, not clipped)
+inline constexpr int kCodeBits = 2;
+inline constexpr int kStepsPerByte = 4;
+
+template <typename T>
+struct NeuronConstants {
+  T decay, threshold, gain;
+  T half_width;     // of the rectangle, in units of u
+  T inverse_width;  // its height
+  T v_reset;
+};
+
+// u = v_reset + decay (v - v_reset) + gain x, evaluated from left to right without contraction.
+template <typename T>
+LAMPYRIS_INLINE T charge(T v, T x, T decay, T gain, T v_reset) {
+  return (v_reset + decay * (v - v_reset)) + gain * x;
+}
+
+// sat18(floor(u)): the ems membrane, integers from -2^17 to 2^17 - 1.
+template <typename T>
+LAMPYRIS_INLINE T floor_saturate(T u) {
+  const T low = u < T(kMembraneMin) ? T(kMembraneMin) : u;
+  const T clamped = low > T(kMembraneMax) ? T(kMembraneMax) : low;
+  return std::floor(clamped);
+}
+
+// Whether floor(u) fits the membrane, limits included.
+template <typename T>
+LAMPYRIS_INLINE bool fits_membrane(T u) {
+  return (u >= T(kMembraneMin)) & (u < T(kMembraneMax) + T(1));
+}
+
+// u > threshold, or >= if inclusive.
+template <typename T>
+LAMPYRIS_INLINE bool fires(T u, T threshold, bool inclusive) {
+  return (u > threshold) | (inclusive & (u == threshold));
+}
+
+// Rectangle surrogate: ds/du = inverse_width where |u - threshold| < half_width, else 0.
+template <typename T>
+LAMPYRIS_INLINE bool in_window(T u, T threshold, T half_width) {
+  const T distance = u - threshold;
+  return (distance < half_width) & (-distance < half_width);
+}
+
+template <Reset kReset, typename T>
+LAMPYRIS_INLINE T after_reset(T u, bool spike, T threshold, T v_reset) {
+  if constexpr (kReset == Reset::kHard) return spike ? v_reset : u;
+  return spike ? u - threshold : u;
+}
+
+template <typename T>
+struct NeuronStep {
+  T u;     // compared with the threshold
+  T v;     // after reset
+  bool spike;
+  int code;
+};
+
+template <Reset kReset, Rounding kRounding, typename T>
+LAMPYRIS_INLINE NeuronStep<T> neuron_step(T v, T x, const NeuronConstants<T>& c, bool inclusive) {
+  T u = charge(v, x, c.decay, c.gain, c.v_reset);
+  bool inside = true;
+  if constexpr (kRounding == Rounding::kFloor) {
+    inside = fits_membrane(u);
+    u = floor_saturate(u);
+  }
+  const bool spike = fires(u, c.threshold, inclusive);
+  const int window = (in_window(u, c.threshold, c.half_width) & inside) ? kCodeWindow : 0;
+  const int carry = (inside & (kReset == Reset::kSoft || !spike)) ? kCodeCarry : 0;
+  return {u, after_reset<kReset>(u, spike, c.threshold, c.v_reset), spike, window | carry};
+}
+
+// Gradient with respect to u, from the gradients of the spike and of the membrane after reset. With
+// a soft reset that is not detached the caller has already subtracted threshold * grad_v from
+// grad_spike; with a hard one, added (v_reset - u) * grad_v.
+template <typename T>
+LAMPYRIS_INLINE T grad_charge(T grad_spike, T grad_v, int code, T inverse_width) {
+  const T through_spike = (code & kCodeWindow) ? grad_spike * inverse_width : T(0);
+  const T through_membrane = (code & kCodeCarry) ? grad_v : T(0);
+  return through_spike + through_membrane;
+}
+
+}  // namespace lampyris

@@ -1,0 +1,49 @@
+// Run-time choice of the instruction set for a kernel. A kernel body is a struct with a static
+// LAMPYRIS_INLINE template `run<Target>(args...)`; dispatch<Body>(args...) calls the instantiation
+// compiled for isa(). Lambdas inside a body must be always_inline too, or they stay at baseline.
+#pragma once
+
+#include "core/attributes.h"
+#include "cpu/isa.h"
+
+#if defined(__x86_64__)
+#define LAMPYRIS_TARGET_AVX2 __attribute__((target("arch=x86-64-v3")))
+#define LAMPYRIS_TARGET_AVX512 \
+  __attribute__((target("arch=x86-64-v4,prefer-vector-width=512")))
+#endif
+
+namespace lampyris {
+
+// Tags that pick intrinsics inside a body (see cpu/bits.h).
+struct Baseline {};
+struct Avx2 {};
+struct Avx512 {};
+
+#if defined(__x86_64__)
+template <class Body, class... Args>
+LAMPYRIS_TARGET_AVX512 void run_avx512(const Args&... args) {
+  Body::template run<Avx512>(args...);
+}
+
+template <class Body, class... Args>
+LAMPYRIS_TARGET_AVX2 void run_avx2(const Args&... args) {
+  Body::template run<Avx2>(args...);
+}
+#endif
+
+template <class Body, class... Args>
+void run_baseline(const Args&... args) {
+  Body::template run<Baseline>(args...);
+}
+
+template <class Body, class... Args>
+void dispatch(const Args&... args) {
+#if defined(__x86_64__)
+  const Isa chosen = isa();
+  if (chosen >= Isa::kAvx512) return run_avx512<Body>(args...);
+  if (chosen == Isa::kAvx2) return run_avx2<Body>(args...);
+#endif
+  run_baseline<Body>(args...);
+}
+
+}  // namespace lampyris

@@ -1,0 +1,153 @@
+#include "firefly/neuron_unit.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/fixed_point.h"
+#include "cpu/dispatch.h"
+
+namespace lampyris::firefly {
+
+namespace {
+
+template <int P>
+LAMPYRIS_INLINE void currents(const CurrentJob& job) {
+  int64_t clamped = 0;
+  for (int tile = 0; tile < job.tiles; ++tile) {
+    const int16_t* bias = job.bias + tile * P;
+    int32_t* out = job.current + int64_t{tile} * job.width * P;
+    for (int x = 0; x < job.width; ++x) {
+      const int32_t* sums = job.sums + int64_t{x} * job.lanes + tile * P;
+      const int16_t* residual =
+          job.residual ? job.residual + tile * job.residual_tile + int64_t{x} * P : nullptr;
+      int32_t wide[P];
+      for (int p = 0; p < P; ++p) wide[p] = (sums[p] << job.shift) + bias[p];
+      if (residual)
+        for (int p = 0; p < P; ++p) wide[p] += residual[p];
+      int32_t count = 0;
+      for (int p = 0; p < P; ++p) {
+        const int32_t value = sat16(wide[p]);
+        count += value != wide[p];
+        out[int64_t{x} * P + p] = value;
+      }
+      clamped += count;
+    }
+    if (job.stream) {
+      int16_t* stream = job.stream + tile * job.stream_tile;
+      for (int64_t i = 0; i < int64_t{job.width} * P; ++i) stream[i] = static_cast<int16_t>(out[i]);
+    }
+  }
+  *job.clamped += clamped;
+}
+
+struct Currents {
+  template <class Target>
+  static LAMPYRIS_INLINE void run(const CurrentJob& job) {
+    job.parallelism == 16 ? currents<16>(job) : currents<32>(job);
+  }
+};
+
+template <int P>
+LAMPYRIS_INLINE void sums(const SumJob& job) {
+  for (int tile = 0; tile < job.tiles; ++tile)
+    for (int x = 0; x < job.width; ++x) {
+      const int32_t* in = job.sums + int64_t{x} * job.lanes + tile * P;
+      int32_t* out = job.total + (int64_t{tile} * job.width + x) * P;
+      for (int p = 0; p < P; ++p) out[p] += in[p] + job.bias[tile * P + p];
+    }
+}
+
+struct Sums {
+  template <class Target>
+  static LAMPYRIS_INLINE void run(const SumJob& job) {
+    job.parallelism == 16 ? sums<16>(job) : sums<32>(job);
+  }
+};
+
+// Sum of an adder of the membrane's width: v1 wraps there, ems clamps the result (limit).
+template <Leak kLeak, Overflow kOverflow>
+LAMPYRIS_INLINE int32_t charge(int32_t v, int32_t x, int k) {
+  if constexpr (kLeak == Leak::kBefore) v = shift_floor(v, k);
+  int32_t sum = v + x;
+  if constexpr (kOverflow == Overflow::kWrap) sum = wrap(sum, kMembraneBits);
+  return kLeak == Leak::kHalfAfter ? shift_floor(sum, 1) : sum;
+}
+
+template <Leak kLeak, Overflow kOverflow, int P>
+LAMPYRIS_INLINE void neurons(const NeuronJob& job) {
+  int64_t saturated = 0;
+  for (int tile = 0; tile < job.tiles; ++tile) {
+    const int32_t* threshold = job.threshold + tile * P;
+    for (int x = 0; x < job.width; ++x) {
+      const int64_t at = (int64_t{tile} * job.width + x) * P;
+      int32_t count = 0;
+      for (int p = 0; p < P; ++p) {
+        const int32_t wide =
+            charge<kLeak, kOverflow>(job.membrane[at + p], job.current[at + p], job.k);
+        const int32_t v = sat18(wide);
+        count += v != wide;
+        const bool fires = v > threshold[p];
+        job.fired[at + p] = fires;
+        job.membrane[at + p] = fires ? 0 : v;
+      }
+      saturated += count;
+    }
+  }
+  *job.saturated += saturated;
+}
+
+template <Overflow kOverflow, int P>
+LAMPYRIS_INLINE void neurons_by_leak(const NeuronJob& job) {
+  switch (job.leak) {
+    case Leak::kHalfAfter: neurons<Leak::kHalfAfter, kOverflow, P>(job); break;
+    case Leak::kBefore: neurons<Leak::kBefore, kOverflow, P>(job); break;
+    default: neurons<Leak::kNone, kOverflow, P>(job); break;
+  }
+}
+
+template <Overflow kOverflow>
+struct Neurons {
+  template <class Target>
+  static LAMPYRIS_INLINE void run(const NeuronJob& job) {
+    job.parallelism == 16 ? neurons_by_leak<kOverflow, 16>(job)
+                          : neurons_by_leak<kOverflow, 32>(job);
+  }
+};
+
+}  // namespace
+
+void current_row(const CurrentJob& job) { dispatch<Currents>(job); }
+void sum_row(const SumJob& job) { dispatch<Sums>(job); }
+
+void neuron_row(const NeuronJob& job) {
+  if (job.overflow == Overflow::kSaturate)
+    dispatch<Neurons<Overflow::kSaturate>>(job);
+  else
+    dispatch<Neurons<Overflow::kWrap>>(job);
+}
+
+void winner_row(const NeuronJob& job) {
+  const int p = job.parallelism;
+  for (int64_t pixel = 0; pixel < int64_t{job.tiles} * job.width; ++pixel) {
+    int32_t* v = job.membrane + pixel * p;
+    const int32_t* x = job.current + pixel * p;
+    for (int lane = 0; lane < p; ++lane) {
+      v[lane] = wrap(v[lane] + x[lane], kMembraneBits);
+      if (job.leak == Leak::kHalfAfter) v[lane] = shift_floor(v[lane], 1);
+    }
+    const int32_t best = *std::max_element(v, v + p);
+    for (int lane = 0; lane < p; ++lane) job.fired[pixel * p + lane] = v[lane] > best - 1;
+  }
+}
+
+void pack_row(const uint8_t* fired, int pixels, int parallelism, uint8_t* out) {
+  constexpr uint64_t kGather = 0x0102040810204080;  // byte i (0 or 1) to bit 56 + i
+  const int64_t bytes = int64_t{pixels} * parallelism / 8;
+  for (int64_t i = 0; i < bytes; ++i) {
+    uint64_t lanes;
+    std::memcpy(&lanes, fired + 8 * i, sizeof(lanes));
+    out[i] = static_cast<uint8_t>(lanes * kGather >> 56);
+  }
+}
+
+}  // namespace lampyris::firefly

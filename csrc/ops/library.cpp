@@ -1,0 +1,35 @@
+// Operators about the library itself.
+#include "cpu/isa.h"
+#include "lampyris_build_id.h"
+#include "ops/tensor.h"
+
+namespace lampyris {
+
+namespace {
+
+std::string build_id() { return LAMPYRIS_BUILD_ID; }
+std::string isa_text() { return std::string(isa_name(isa())); }
+std::string isa_available_text() { return std::string(isa_name(isa_available())); }
+
+// Lowers the instruction set for the process, returns the one before. For tests and benchmarks.
+std::string set_isa_text(std::string name) {
+  return std::string(isa_name(set_isa(parse_isa(name))));
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
+  m.def("build_id() -> str");
+  m.def("isa() -> str");
+  m.def("isa_available() -> str");
+  m.def("_set_isa(str name) -> str");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(lampyris, CompositeExplicitAutograd, m) {
+  m.impl("build_id", TORCH_BOX(&build_id));
+  m.impl("isa", TORCH_BOX(&isa_text));
+  m.impl("isa_available", TORCH_BOX(&isa_available_text));
+  m.impl("_set_isa", TORCH_BOX(&set_isa_text));
+}
+
+}  // namespace lampyris

@@ -1,0 +1,61 @@
+#include "ops/lif/lif_front.h"
+
+namespace lampyris {
+
+namespace {
+
+constexpr int64_t kGrainNeuronSteps = 1 << 15;
+
+int64_t grain(int64_t steps) {
+  return std::max<int64_t>(1, kGrainNeuronSteps / (kLifBlock * steps));
+}
+
+struct Cpu {
+  template <typename T>
+  static void forward(const LifForward<T>& a, const Tensor&) {
+    const int64_t blocks = (a.neurons + kLifBlock - 1) / kLifBlock;
+    torch::stable::parallel_for(0, blocks, grain(a.steps), [&](int64_t begin, int64_t end) {
+      lif_forward_blocks(a, begin, end);
+    });
+  }
+
+  template <typename T>
+  static void backward(const LifBackward<T>& a, const Tensor&) {
+    const int64_t blocks = (a.neurons + kLifBlock - 1) / kLifBlock;
+    torch::stable::parallel_for(0, blocks, grain(a.steps), [&](int64_t begin, int64_t end) {
+      lif_backward_blocks(a, begin, end);
+    });
+  }
+
+  static void repack(const uint32_t* plane, const SpikeShape& s, uint32_t* words, const Tensor&) {
+    torch::stable::parallel_for(0, s.rows * s.outer, 1, [&](int64_t begin, int64_t end) {
+      repack_plane(plane, s, words, begin, end);
+    });
+  }
+};
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
+  // x [T, ...]; v_init x.shape[1:]; decay, threshold, gain, width broadcastable to x.shape[1:], else
+  // values = (decay, threshold, gain, width, v_reset). Returns spikes [T, ...] (a carrier when
+  // packed), membrane x.shape[1:] or [T, ...], codes [ceil(T / 4), N], state [T, N], words.
+  m.def(
+      "lif(Tensor x, Tensor? v_init, Tensor? decay, Tensor? threshold, Tensor? gain, Tensor? width, "
+      "float[] values, str reset, bool detach_reset, bool inclusive, str surrogate, str rounding, "
+      "str output, str membrane, bool save_codes, bool save_state) "
+      "-> (Tensor, Tensor?, Tensor?, Tensor?, Tensor?)");
+  // wanted: gradients of v_init, decay, threshold, gain, each per neuron in shape x.shape[1:].
+  m.def(
+      "_lif_backward(Tensor? grad_spikes, Tensor? grad_membrane, Tensor x, Tensor codes, "
+      "Tensor? state, Tensor? v_init, Tensor? decay, Tensor? threshold, Tensor? gain, Tensor? width, "
+      "float[] values, str reset, bool detach_reset, bool inclusive, str surrogate, str rounding, "
+      "str output, str membrane, bool[] wanted) -> (Tensor, Tensor?, Tensor?, Tensor?, Tensor?)");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(lampyris, CPU, m) {
+  m.impl("lif", TORCH_BOX(&lif<Cpu>));
+  m.impl("_lif_backward", TORCH_BOX(&lif_backward<Cpu>));
+}
+
+}  // namespace lampyris

@@ -1,0 +1,78 @@
+"""Loads the compiled operators, once, after comparing them with the sources they were built from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+
+__all__ = ["build_id", "load", "source_build_id"]
+
+_PACKAGE = Path(__file__).resolve().parent
+_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
+_loaded = False
+
+
+def source_build_id() -> str | None:
+    """Hash of the csrc folder beside the package (see cmake/build_id.py); None when installed without it.
+
+    Example:
+        >>> source_build_id() is None or len(source_build_id()) == 16
+        True
+    """
+    csrc = _PACKAGE.parent.parent / "csrc"
+    if not (csrc / "core").is_dir():
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(p for p in csrc.rglob("*") if p.suffix in _SUFFIXES):
+        digest.update(path.relative_to(csrc).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def build_id() -> str:
+    """The sources that the loaded ``_ops.so`` was built from.
+
+    Example:
+        >>> len(build_id())
+        16
+    """
+    load()
+    return torch.ops.lampyris.build_id()
+
+
+def load() -> None:
+    """Load ``_ops.so``, and ``_ops_cuda.so`` under a CUDA build of torch when it was built.
+
+    Raises:
+        ImportError: a library is missing, cannot be loaded, or was built from other sources; the
+            message names its path and the reason. ``LAMPYRIS_STALE=1`` accepts other sources.
+    """
+    global _loaded
+    if _loaded:
+        return
+    _load(_PACKAGE / "_ops.so")
+    cuda = _PACKAGE / "_ops_cuda.so"
+    if torch.version.cuda and cuda.exists():
+        _load(cuda)
+    _compare(_PACKAGE / "_ops.so")
+    _loaded = True
+
+
+def _load(path: Path) -> None:
+    if not path.exists():
+        raise ImportError(f"lampyris: {path} does not exist; run `make build` or `pip install .`")
+    try:
+        torch.ops.load_library(str(path))
+    except Exception as error:
+        raise ImportError(f"lampyris: {path} cannot be loaded: {error.__cause__ or error}") from error
+
+
+def _compare(path: Path) -> None:
+    here, built = source_build_id(), torch.ops.lampyris.build_id()
+    if here is not None and here != built and os.environ.get("LAMPYRIS_STALE") != "1":
+        raise ImportError(
+            f"lampyris: {path} was built from sources {built}, but csrc is {here}; run `make build`"
+        )

@@ -1,0 +1,12 @@
+"""`lampyris predict`."""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> int:
+    """Run `lampyris predict` with LightningCLI's arguments; returns the exit status."""
+    from lampyris.cli.training import run
+
+    return run("predict", arguments)

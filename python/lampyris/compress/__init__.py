@@ -1,0 +1,43 @@
+"""Exact-integer networks: folding, steps, quantization-aware training, pruning.
+
+A float network becomes exact in place and trains on in anyone's loop::
+
+    plan = compress.prepare(model, compress.ExactConfig(target="ems", time_steps=4, calibration=loader), images)
+    compress.apply_plan(fresh_model, plan).load_state_dict(state)      # before loading an exact checkpoint
+    network = compress.integer_network(model)                          # the integers, numpy only
+"""
+
+from __future__ import annotations
+
+from .apply import apply_plan
+from .config import ExactConfig
+from .exact_conv import ExactConv2d
+from .exact_layer import exact_layers
+from .exact_lif import ExactLIF
+from .exact_output import ExactOutput
+from .exact_stem import ExactStem
+from .integer_network import IntegerNetwork, IntegerNode
+from .lower import integer_network, outgrown_weights  # the function replaces the module's name on purpose
+from .pending import PendingCurrent
+from .plan import plan_of
+from .prepare import prepare
+from .recorder import Recorder, recording
+
+__all__ = [
+    "ExactConfig",
+    "ExactConv2d",
+    "ExactLIF",
+    "ExactOutput",
+    "ExactStem",
+    "IntegerNetwork",
+    "IntegerNode",
+    "PendingCurrent",
+    "Recorder",
+    "apply_plan",
+    "exact_layers",
+    "integer_network",
+    "outgrown_weights",
+    "plan_of",
+    "prepare",
+    "recording",
+]

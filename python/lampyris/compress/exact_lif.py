@@ -1,0 +1,78 @@
+"""Exact neurons."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lampyris import nn, ops
+
+from .exact_layer import Entry, ExactLayer
+
+__all__ = ["ExactLIF"]
+
+MEMBRANE_MIN = -(2**17)
+MEMBRANE_MAX = 2**17 - 1
+
+
+class ExactLIF(ExactLayer, nn.LIF):
+    """Integer currents [T, B, C, H, W] in float32 -> spikes 0/1.
+
+    `lampyris.ops.lif` with floor rounding against the integer threshold Theta; each part of a concatenation
+    has its own. The surrogate is float training's, in integer units: width Theta / V_th.
+
+    Args:
+        neuron: gives the float settings.
+        entry: the neuron's part of the plan; ``segments`` lists {channels, theta, scale} in channel order.
+    """
+
+    def __init__(self, neuron: nn.LIF, entry: Entry) -> None:
+        nn.LIF.__init__(
+            self,
+            entry["decay"],
+            entry["v_th"],
+            gain=entry["gain"],
+            inclusive=entry["inclusive"],
+            surrogate=neuron.surrogate,
+            width=entry["width"],
+        )
+        self.entry = entry
+
+    def forward(self, x: Tensor) -> Tensor:
+        segments = self.entry["segments"]
+        if len(segments) == 1:
+            spikes, membrane = self._fire(x, segments[0])
+        else:
+            parts = x.split([segment["channels"] for segment in segments], dim=2)
+            fired = [self._fire(part, segment) for part, segment in zip(parts, segments, strict=True)]
+            spikes = torch.cat([part for part, _ in fired], dim=2)
+            membrane = None if self.recorder is None else torch.cat([trace for _, trace in fired], dim=2)
+        if self.recorder is not None:
+            saturated = self._count_saturated(x, membrane)
+            self.recorder.neuron(self.entry["name"], spikes, membrane, saturated)
+        return spikes
+
+    def _fire(self, x: Tensor, segment: dict) -> tuple[Tensor, Tensor | None]:
+        return ops.lif(
+            x,
+            self.decay,
+            float(segment["theta"]),
+            gain=self.gain,
+            inclusive=self.inclusive,
+            surrogate=self.surrogate,
+            width=self.width * segment["scale"],
+            rounding="floor",
+            membrane=None if self.recorder is None else "trace",
+        )
+
+    def _count_saturated(self, x: Tensor, membrane: Tensor) -> int:
+        """Membranes that sat18 changes before the comparison; the trace holds V after reset."""
+        before = torch.cat([torch.zeros_like(membrane[:1]), membrane[:-1]])
+        u = torch.floor(self.decay * before + self.gain * x)
+        return int(((u < MEMBRANE_MIN) | (u > MEMBRANE_MAX)).sum())
+
+    def thresholds(self) -> np.ndarray:
+        """Strict integer thresholds int32 [C]: a spike where V > threshold."""
+        parts = [np.full(s["channels"], s["theta"] - int(self.inclusive), np.int32) for s in self.entry["segments"]]
+        return np.concatenate(parts)

@@ -1,0 +1,44 @@
+"""Data sets in genuine formats: COCO folders, Gen1 event recordings, and two generated sets.
+
+``digits`` and ``order_events`` write small data sets once (cached) in exactly the formats that the
+readers of real COCO and Gen1 folders take, so tests and the demo run the same code as real training.
+
+Example:
+    >>> from lampyris import data
+    >>> module = data.DigitsDetection(batch_size=16)      # generates on first use
+    >>> module.num_classes, module.in_channels, module.image_size
+    (10, 3, (80, 80))
+"""
+
+from __future__ import annotations
+
+import importlib
+
+_HOMES = {
+    "CocoDetection": "coco_module",
+    "DigitsDetection": "coco_module",
+    "Gen1Detection": "gen1_module",
+    "OrderEventsDetection": "gen1_module",
+    "CocoFolder": "coco",
+    "Gen1Folder": "gen1",
+    "EventFile": "event_file",
+    "write_dat": "event_file",
+    "digits": "digits_set",
+    "order_events": "order_events_set",
+    "cache_folder": "generated",
+    "check_folder": "check",
+    "letterbox": "letterboxing",
+    "EpochSampler": "sampler",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lampyris.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lampyris.data.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

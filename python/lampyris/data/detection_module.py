@@ -1,0 +1,119 @@
+"""What the detection DataModules share: cached data sets, loaders, batches."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from lampyris.data.detection_set import DetectionSet, Source, collate
+from lampyris.data.sampler import EpochSampler, ResumableLoader
+
+__all__ = ["DetectionModule"]
+
+
+class DetectionModule(LightningDataModule):
+    """Base of the DataModules: subclasses say how to read a split (``source``) and describe the samples.
+
+    A batch is (inputs, targets): inputs uint8 [B, C, H, W] or [T, B, C, H, W], targets a list of B
+    dictionaries with "boxes" float32 [n, 4] xyxy pixels, "labels" int64 [n], "image_id" int.
+
+    Attributes:
+        class_names, num_classes, in_channels, image_size (height, width), time_steps (1 for images),
+        input_exponent p: the real value of an input is ``value * 2**-p``.
+    """
+
+    in_channels: int
+    time_steps = 1
+    input_exponent: int
+    batch_dim = 0
+
+    def __init__(
+        self, batch_size: int, num_workers: int, cache: str, horizontal_flip: float, seed: int
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"data: batch_size must be at least 1, got {batch_size}")
+        if num_workers < 0:
+            raise ValueError(f"data: num_workers must be at least 0, got {num_workers}")
+        if seed < 0:
+            raise ValueError(f"data: seed must be at least 0, got {seed}")
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.cache = cache
+        self.horizontal_flip = horizontal_flip
+        self.seed = seed
+        self._sets: dict[str, DetectionSet] = {}
+
+    def source(self, split: str) -> Source:
+        """Reader of "train", "val" or "test"."""
+        raise NotImplementedError
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names by class number."""
+        raise NotImplementedError
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the samples, pixels."""
+        raise NotImplementedError
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def dataset(self, split: str) -> DetectionSet:
+        """The data set of "train", "val" or "test", read on first use."""
+        if split not in self._sets:
+            flip = self.horizontal_flip if split == "train" else 0.0
+            self._sets[split] = DetectionSet(self.source(split), self.cache, flip, self.seed)
+        return self._sets[split]
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read what a stage needs, so that defects show before the first step."""
+        for split in {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}.get(stage, ()):
+            self.dataset(split)
+
+    def train_dataloader(self) -> DataLoader:
+        """Shuffled batches; an incomplete last batch is dropped when there is a full one."""
+        dataset = self.dataset("train")
+        return ResumableLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=EpochSampler(dataset, self.seed),
+            num_workers=self.num_workers,
+            collate_fn=partial(collate, batch_dim=self.batch_dim),
+            drop_last=len(dataset) >= self.batch_size,
+            persistent_workers=self.num_workers > 0,
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """Batches of the validation split, in order."""
+        return self._in_order("val")
+
+    def test_dataloader(self) -> DataLoader:
+        """Batches of the test split, in order."""
+        return self._in_order("test")
+
+    def predict_dataloader(self) -> DataLoader:
+        """Batches of the test split, in order."""
+        return self._in_order("test")
+
+    def _in_order(self, split: str) -> DataLoader:
+        return DataLoader(
+            self.dataset(split),
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            collate_fn=partial(collate, batch_dim=self.batch_dim),
+        )
+
+
+def pair(size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
+    """Height and width from one number or two, at least 1 each."""
+    sizes = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sizes) != 2 or not all(isinstance(n, int) and n >= 1 for n in sizes):
+        raise ValueError(f"data: image_size must be one or two positive integers, got {size!r}")
+    return sizes

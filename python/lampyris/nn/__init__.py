@@ -1,0 +1,37 @@
+"""Layers and blocks of spiking detectors.
+
+Every tensor between layers has shape [T, B, C, H, W]: time, batch, channels, height, width. `LAYERS` lists
+the layers that `lampyris.capture` treats as leaves; blocks and models are compositions of them.
+"""
+
+from __future__ import annotations
+
+from .blocks import LCB, EMSBlock1, EMSBlock2, MSBlock
+from .conv import Conv2d
+from .head import DetectionHead
+from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
+from .neuron import IF, LIF
+from .norm import TDBatchNorm2d
+from .stem import Stem, set_time_steps
+
+LAYERS = (LIF, IF, Conv2d, TDBatchNorm2d, Stem, MaxPool2d, Upsample, Concat, TimeMean, Identity)
+
+__all__ = [
+    "IF",
+    "LAYERS",
+    "LCB",
+    "LIF",
+    "Concat",
+    "Conv2d",
+    "DetectionHead",
+    "EMSBlock1",
+    "EMSBlock2",
+    "Identity",
+    "MSBlock",
+    "MaxPool2d",
+    "Stem",
+    "TDBatchNorm2d",
+    "TimeMean",
+    "Upsample",
+    "set_time_steps",
+]

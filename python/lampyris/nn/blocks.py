@@ -1,0 +1,146 @@
+"""Residual blocks of EMS-YOLO: every convolution reads spikes, every sum adds currents.
+
+Source: Su et al., "Deep Directly-Trained Spiking Neural Networks for Object Detection", ICCV 2023, figure 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .conv import Conv2d
+from .maps import Concat, MaxPool2d
+from .neuron import LIF
+from .norm import TDBatchNorm2d
+
+__all__ = ["LCB", "EMSBlock1", "EMSBlock2", "MSBlock"]
+
+BRANCH_GAMMA = 0.1
+"""Initial weight of a residual branch's last norm, 0.2 x threshold: blocks start near their shortcut."""
+
+Neuron = Callable[[], torch.nn.Module]
+
+
+class LCB(torch.nn.Module):
+    """LIF, convolution, norm: currents [T, B, C_in, H, W] -> currents [T, B, C_out, H', W'].
+
+    Args:
+        cin, cout, kernel_size, stride: of the convolution.
+        gamma: initial weight of the norm.
+        neuron: makes the neuron layer.
+        pool: OR-pool the spikes 2 x 2 before the convolution.
+
+    Example:
+        >>> import torch
+        >>> LCB(16, 32, stride=2)(torch.zeros(4, 1, 16, 8, 8)).shape
+        torch.Size([4, 1, 32, 4, 4])
+    """
+
+    def __init__(
+        self,
+        cin: int,
+        cout: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        gamma: float = 0.5,
+        neuron: Neuron = LIF,
+        pool: bool = False,
+    ) -> None:
+        super().__init__()
+        self.lif = neuron()
+        self.pool = MaxPool2d(2) if pool else None
+        self.conv = Conv2d(cin, cout, kernel_size, stride)
+        self.norm = TDBatchNorm2d(cout, gamma)
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes = self.lif(x)
+        if self.pool is not None:
+            spikes = self.pool(spikes)
+        return self.norm(self.conv(spikes))
+
+
+def _branch(cin: int, cout: int, stride: int, neuron: Neuron) -> torch.nn.Sequential:
+    return torch.nn.Sequential(
+        LCB(cin, cout, stride=stride, neuron=neuron), LCB(cout, cout, gamma=BRANCH_GAMMA, neuron=neuron)
+    )
+
+
+class MSBlock(torch.nn.Module):
+    """Two LCB 3 x 3 beside the identity: [T, B, C, H, W] -> the same shape.
+
+    Example:
+        >>> import torch
+        >>> MSBlock(8)(torch.zeros(4, 1, 8, 6, 6)).shape
+        torch.Size([4, 1, 8, 6, 6])
+    """
+
+    def __init__(self, channels: int, neuron: Neuron = LIF) -> None:
+        super().__init__()
+        self.branch = _branch(channels, channels, 1, neuron)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.branch(x) + x
+
+
+class EMSBlock1(torch.nn.Module):
+    """Two LCB 3 x 3 beside max-pool and LCB 1 x 1: [T, B, C_in, H, W] -> [T, B, C_out, H/s, W/s].
+
+    Example:
+        >>> import torch
+        >>> EMSBlock1(8, 16)(torch.zeros(4, 1, 8, 6, 6)).shape
+        torch.Size([4, 1, 16, 3, 3])
+    """
+
+    def __init__(self, cin: int, cout: int, stride: int = 2, neuron: Neuron = LIF) -> None:
+        super().__init__()
+        self.branch = _branch(cin, cout, stride, neuron)
+        self.pool = MaxPool2d(stride) if stride > 1 else None
+        self.shortcut = LCB(cin, cout, 1, neuron=neuron)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = x if self.pool is None else self.pool(x)
+        return self.branch(x) + self.shortcut(pooled)
+
+
+class EMSBlock2(torch.nn.Module):
+    """Two LCB 3 x 3 beside (LCB 1 x 1 to C_out - C_in, concatenated with the input): [T, B, C_out, H/s, W/s].
+
+    Args:
+        cin, cout: channels, ``cout > cin``.
+        stride: of branch and pooling.
+        neuron: makes the neuron layers.
+        order: "paper" pools the input first; "released" (the authors' code) pools the concatenation,
+            which costs stride^2 times more in the 1 x 1 convolution.
+
+    Raises:
+        ValueError: cout <= cin, or an unknown order.
+
+    Example:
+        >>> import torch
+        >>> EMSBlock2(8, 24)(torch.zeros(4, 1, 8, 6, 6)).shape
+        torch.Size([4, 1, 24, 3, 3])
+    """
+
+    def __init__(
+        self, cin: int, cout: int, stride: int = 2, order: str = "paper", neuron: Neuron = LIF
+    ) -> None:
+        super().__init__()
+        if cout <= cin:
+            raise ValueError(f"EMSBlock2: cout must be greater than cin = {cin}, got {cout}")
+        if order not in ("paper", "released"):
+            raise ValueError(f"EMSBlock2: order must be 'paper' or 'released', got {order!r}")
+        self.order = order
+        self.branch = _branch(cin, cout, stride, neuron)
+        self.pool = MaxPool2d(stride) if stride > 1 else None
+        self.shortcut = LCB(cin, cout - cin, 1, neuron=neuron)
+        self.concat = Concat()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.pool is None:
+            return self.branch(x) + self.concat(self.shortcut(x), x)
+        if self.order == "released":
+            return self.branch(x) + self.pool(self.concat(self.shortcut(x), x))
+        pooled = self.pool(x)
+        return self.branch(x) + self.concat(self.shortcut(pooled), pooled)

@@ -1,0 +1,3 @@
+from lampyris.reference.lif import lif
+
+__all__ = ["lif"]

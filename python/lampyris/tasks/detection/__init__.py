@@ -1,0 +1,54 @@
+"""Detection: targets, losses, decoding, average precision, and training with Lightning.
+
+Example:
+    >>> import torch
+    >>> from lampyris.tasks import detection
+    >>> detections = detection.predict(torch.zeros(1, 14, 10, 10))
+    >>> sorted(detections[0])
+    ['boxes', 'labels', 'scores']
+"""
+
+from __future__ import annotations
+
+import importlib
+
+_HOME = {
+    "Assignment": "assign",
+    "DetectionMetric": "metric",
+    "DetectionTask": "module",
+    "ExactResume": "callbacks",
+    "ResultsTable": "callbacks",
+    "SamplePictures": "callbacks",
+    "assign": "assign",
+    "cell_centres": "decode",
+    "check_state": "checkpoint",
+    "complete_iou": "boxes",
+    "decode": "decode",
+    "detection_loss": "loss",
+    "draw_samples": "pictures",
+    "evaluate": "metric",
+    "load_checkpoint": "checkpoint",
+    "load_model": "checkpoint",
+    "pad_targets": "assign",
+    "pairwise_iou": "boxes",
+    "predict": "decode",
+    "read_checkpoint": "checkpoint",
+    "save_model": "checkpoint",
+    "score": "metric",
+    "to_rgb": "pictures",
+    "train_detector": "train",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'lampyris.tasks.detection' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value  # replaces the submodule of the same name
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,130 @@
+"""Checkpoints: which model they hold, and one clear line where they do not fit."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["check_state", "load_checkpoint", "load_model", "read_checkpoint", "save_model"]
+
+PREFIX = "model."
+
+
+def check_state(module: torch.nn.Module, state: dict[str, Any], source: str = "checkpoint") -> None:
+    """Raise ValueError with one line unless ``state`` has exactly the entries and shapes of ``module``."""
+    own = module.state_dict()
+    missing = [name for name in own if name not in state]
+    unknown = [name for name in state if name not in own]
+    shapes = [
+        name
+        for name, value in own.items()
+        if name in state and getattr(value, "shape", None) != getattr(state[name], "shape", None)
+    ]
+    if not (missing or unknown or shapes):
+        return
+    parts = []
+    if shapes:
+        name = shapes[0]
+        parts.append(
+            f"{name} has shape {list(state[name].shape)} instead of {list(own[name].shape)}"
+            + (f" (and {len(shapes) - 1} more shapes differ)" if len(shapes) > 1 else "")
+        )
+    if missing:
+        parts.append(f"{len(missing)} entries are missing, first {missing[0]}")
+    if unknown:
+        parts.append(f"{len(unknown)} entries are unknown, first {unknown[0]}")
+    raise ValueError(f"{source} does not fit the model: {'; '.join(parts)}")
+
+
+def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
+    """Read any checkpoint onto the host: a dict with at least ``state_dict``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint {path} does not exist")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is not a readable checkpoint: {reason}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
+        raise ValueError(f"{path} is not a checkpoint: it must hold a 'state_dict'")
+    return content
+
+
+def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a checkpoint of `DetectionTask` or `save_model` onto the host.
+
+    Returns:
+        dict(state_dict of the model without prefix, detector = dict(options, class_names, time_steps,
+        box_scale), and whatever else the file holds).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a checkpoint of a detector.
+    """
+    content = read_checkpoint(path)
+    if not isinstance(content.get("detector"), dict):
+        raise ValueError(f"{path} is not a detector's checkpoint: it must hold 'detector'")
+    state = content["state_dict"]
+    if any(name.startswith(PREFIX) for name in state):
+        state = {n.removeprefix(PREFIX): v for n, v in state.items() if n.startswith(PREFIX)}
+    return {**content, "state_dict": state}
+
+
+def load_model(path: str | os.PathLike) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """Rebuild the detector that a checkpoint holds, in evaluation mode.
+
+    Returns:
+        The model with T set, and the checkpoint's ``detector`` entry.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_checkpoint`, or a model that `lampyris.models` cannot rebuild.
+    """
+    from lampyris import models, nn
+
+    content = load_checkpoint(path)
+    detector = content["detector"]
+    if not detector.get("options"):
+        raise ValueError(f"{path} does not say which model it holds: detector.options is empty")
+    model = models.ems_yolo(**detector["options"])
+    check_state(model, content["state_dict"], str(path))
+    model.load_state_dict(content["state_dict"])
+    nn.set_time_steps(model, detector["time_steps"])
+    return model.eval(), detector
+
+
+def save_model(
+    path: str | os.PathLike,
+    model: torch.nn.Module,
+    *,
+    class_names: list[str],
+    time_steps: int = 4,
+    box_scale: float = 18.0,
+) -> Path:
+    """Write weights and what `load_model` needs, without optimizer state.
+
+    Args:
+        path: file to write, whole or not at all.
+        model: made by `lampyris.models.ems_yolo`.
+        class_names, time_steps, box_scale: recorded beside the weights.
+    """
+    from lampyris.files import atomic_write
+
+    detector = {
+        "options": dict(model.options),
+        "class_names": list(class_names),
+        "time_steps": time_steps,
+        "box_scale": box_scale,
+    }
+    content = {"state_dict": model.state_dict(), "detector": detector}
+    return atomic_write(path, lambda file: torch.save(content, file))
