@@ -1,4 +1,8 @@
-# Rewrites the header only when the id changed, so that nothing else is rebuilt.
+# Rewrites the header only when an id changed, so that nothing else is rebuilt.
+cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND ${PYTHON} ${SOURCE}/cmake/build_id.py ${SOURCE}/csrc
-                OUTPUT_VARIABLE id OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-file(CONFIGURE OUTPUT ${HEADER} CONTENT "#define LAMPYRIS_BUILD_ID \"@id@\"\n" @ONLY)
+                OUTPUT_VARIABLE ids OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+list(GET ids 0 all)
+list(GET ids 1 ops)
+file(CONFIGURE OUTPUT ${HEADER} @ONLY CONTENT
+     "#define LAMPYRIS_BUILD_ID \"@all@\"\n#define LAMPYRIS_OPS_BUILD_ID \"@ops@\"\n")

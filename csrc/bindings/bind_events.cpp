@@ -1,6 +1,7 @@
 // lampyris._native.events: Prophesee .dat files and binning to frames.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <optional>
 #include <string>

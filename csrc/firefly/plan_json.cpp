@@ -38,12 +38,12 @@ class Writer {
   }
 
  private:
-  static json put(const std::string& s) { return s; }
+  static json put(std::string& s) { return s; }
   static json put(bool b) { return b; }
   static json put(double d) { return hex_float(d); }
   static json put(Kind k) { return std::string(kind_name(k)); }
   static json put(Leak l) { return std::string(leak_name(l)); }
-  static json put(const std::map<std::string, std::string>& m) { return m; }
+  static json put(std::map<std::string, std::string>& m) { return m; }
   template <class T>
   static json put(std::vector<T>& values) {
     json array = json::array();

@@ -7,7 +7,7 @@ namespace lampyris {
 
 namespace {
 
-std::string build_id() { return LAMPYRIS_BUILD_ID; }
+std::string build_id() { return LAMPYRIS_OPS_BUILD_ID; }
 std::string isa_text() { return std::string(isa_name(isa())); }
 std::string isa_available_text() { return std::string(isa_name(isa_available())); }
 

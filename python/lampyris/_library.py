@@ -12,11 +12,14 @@ __all__ = ["build_id", "load", "source_build_id"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
+_FOLDERS = ("core", "cpu", "ops")
 _loaded = False
 
 
 def source_build_id() -> str | None:
-    """Hash of the csrc folder beside the package (see cmake/build_id.py); None when installed without it.
+    """Hash of the operators' sources in the csrc folder beside the package; None when there is none.
+
+    The same rule as cmake/build_id.py.
 
     Example:
         >>> source_build_id() is None or len(source_build_id()) == 16
@@ -27,8 +30,10 @@ def source_build_id() -> str | None:
         return None
     digest = hashlib.sha256()
     for path in sorted(p for p in csrc.rglob("*") if p.suffix in _SUFFIXES):
-        digest.update(path.relative_to(csrc).as_posix().encode() + b"\0")
-        digest.update(path.read_bytes() + b"\0")
+        name = path.relative_to(csrc)
+        if name.parts[0] in _FOLDERS:
+            digest.update(name.as_posix().encode() + b"\0")
+            digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -12,14 +12,16 @@ LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<T>& a, int64_t n, Emit 
   T v = a.v_init == nullptr ? T(0) : a.v_init[n];
   int code = 0;
   for (int64_t t = 0; t < a.steps; ++t) {
-    const auto next = neuron_step<kReset, kRounding>(v, a.x.at(t, n), c, a.inclusive);
-    v = next.v;
-    emit(t, next.spike);
+    T u;
+    bool spike;
+    int bits;
+    neuron_step<kReset, kRounding>(a.x.at(t, n), c, a.inclusive, v, u, spike, bits);
+    emit(t, spike);
     if (a.membrane_out == MembraneOut::kTrace) a.membrane[t * a.neurons + n] = v;
-    if (a.state != nullptr) a.state[t * a.neurons + n] = next.u;
+    if (a.state != nullptr) a.state[t * a.neurons + n] = u;
     if (a.codes != nullptr) {
       const int place = static_cast<int>(t % kStepsPerByte);
-      code |= next.code << (kCodeBits * place);
+      code |= bits << (kCodeBits * place);
       if (place == kStepsPerByte - 1 || t + 1 == a.steps) {
         a.codes[t / kStepsPerByte * a.neurons + n] = static_cast<uint8_t>(code);
         code = 0;

@@ -39,13 +39,13 @@ class DetectionCLI(LightningCLI):
 
     def __init__(self, command: str, arguments: list[str]) -> None:
         self.command = command
-        parser = {"exit_on_error": False, "prog": f"lampyris {command}"}
+        parser = {"exit_on_error": False, "prog": f"lampyris {command}", "allow_abbrev": False}
         super().__init__(
             DetectionTask,
             LightningDataModule,
             subclass_mode_data=True,
             seed_everything_default=0,
-            parser_kwargs={"exit_on_error": False, command: parser},
+            parser_kwargs={"exit_on_error": False, "allow_abbrev": False, command: parser},
             save_config_callback=None,
             args=[command, *arguments],
             auto_configure_optimizers=False,
@@ -64,7 +64,8 @@ class DetectionCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except ArgumentError as error:
-            raise ValueError(one_line(str(error), self._parser(self.command))) from error
+            known = [action.dest for action in self._parser(self.command)._actions]
+            raise ValueError(one_line(str(error), known, args)) from error
 
     @property
     def options(self) -> Any:

@@ -21,6 +21,8 @@ from .lower import integer_network, outgrown_weights  # the function replaces th
 from .pending import PendingCurrent
 from .plan import plan_of
 from .prepare import prepare
+from .pruning import Pruner, Pruning, cubic_sparsity, sparsity_of
+from .recipe import cosine_rate, fit_exact
 from .recorder import Recorder, recording
 
 __all__ = [
@@ -32,12 +34,18 @@ __all__ = [
     "IntegerNetwork",
     "IntegerNode",
     "PendingCurrent",
+    "Pruner",
+    "Pruning",
     "Recorder",
     "apply_plan",
+    "cosine_rate",
+    "cubic_sparsity",
     "exact_layers",
+    "fit_exact",
     "integer_network",
     "outgrown_weights",
     "plan_of",
     "prepare",
     "recording",
+    "sparsity_of",
 ]

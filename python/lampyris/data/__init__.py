@@ -27,6 +27,7 @@ _HOMES = {
     "order_events": "order_events_set",
     "cache_folder": "generated",
     "check_folder": "check",
+    "describe_folder": "check",
     "letterbox": "letterboxing",
     "EpochSampler": "sampler",
 }

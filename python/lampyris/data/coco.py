@@ -139,10 +139,13 @@ def missing_images(images: list[CocoImage], folder: Path) -> Iterator[Path]:
             yield image.path
 
 
-def parse(file: Path, folder: Path, report: Report) -> tuple[tuple[str, ...], list[CocoImage]]:
-    """Class names and images of an annotation file; ``report`` is called with each defect found.
+def parse(
+    file: Path, folder: Path, report: Report, remark: Report | None = None
+) -> tuple[tuple[str, ...], list[CocoImage]]:
+    """Class names and images of an annotation file.
 
-    A defective entry is left out when ``report`` returns.
+    ``report`` is called with each defect; a defective entry is left out when it returns. ``remark`` is
+    called with each box that reading repairs: outside the image by a pixel or more, or without area.
     """
     try:
         content = json.loads(file.read_bytes())
@@ -168,7 +171,7 @@ def parse(file: Path, folder: Path, report: Report) -> tuple[tuple[str, ...], li
     classes = {key: number for number, key in enumerate(sorted(categories))}
     images = dict(_images(file, folder, sections["images"], report))
     for entry in sections["annotations"]:
-        _annotate(file, entry, images, classes, report)
+        _annotate(file, entry, images, classes, report, remark)
     return tuple(categories[key] for key in classes), [images[key] for key in sorted(images)]
 
 
@@ -202,7 +205,12 @@ def _images(file: Path, folder: Path, entries: list[dict], report: Report) -> It
 
 
 def _annotate(
-    file: Path, entry: dict, images: dict[int, CocoImage], classes: dict[int, int], report: Report
+    file: Path,
+    entry: dict,
+    images: dict[int, CocoImage],
+    classes: dict[int, int],
+    report: Report,
+    remark: Report | None,
 ) -> None:
     where = f"{file}: annotation {entry['id']}"
     image, label = _lookup(images, entry.get("image_id")), _lookup(classes, entry.get("category_id"))
@@ -217,7 +225,11 @@ def _annotate(
     x, y, w, h = box
     left, top = max(x, 0.0), max(y, 0.0)
     right, bottom = min(x + w, image.width), min(y + h, image.height)
-    if right - left <= 0 or bottom - top <= 0:
+    outside = max(-x, -y, x + w - image.width, y + h - image.height)
+    if remark and (outside >= 1 or right <= left or bottom <= top):
+        what = f"lie inside the {image.height} x {image.width} image and have an area"
+        remark(f"{where}: bbox must {what}, got {_short(box)}")
+    if right <= left or bottom <= top:
         return None
     area = entry.get("area")
     image.boxes.append((left, top, right, bottom))

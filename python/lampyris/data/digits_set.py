@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def digits(
     if seed < 0:
         raise ValueError(f"digits: seed must be at least 0, got {seed}")
     chosen = recipe(variant, seed=seed, train=train, val=val, test=test, image_size=image_size)
-    return generate_once("digits", asdict(chosen), lambda folder: _write(folder, chosen), root)
+    splits = {"digits": DIGIT_RANGES, "columns": PHOTO_COLUMNS}
+    return generate_once("digits", asdict(chosen) | splits, lambda folder: _write(folder, chosen), root)
 
 
 def _write(folder: Path, chosen: Recipe) -> None:
@@ -117,7 +119,7 @@ def _write(folder: Path, chosen: Recipe) -> None:
             rng = np.random.default_rng([chosen.seed, number, index])
             picture, labels, boxes = draw(chosen, split, bitmaps, photos, rng)
             name = f"{index + 1:06d}.png"
-            Image.fromarray(picture).save(folder / split / name, compress_level=1)
+            Image.fromarray(picture).save(folder / split / name, compress_type=zlib.Z_HUFFMAN_ONLY)
             size = {"height": chosen.image_size, "width": chosen.image_size}
             images.append({"id": index + 1, "file_name": name, **size})
             for label, box in zip(labels, boxes, strict=True):

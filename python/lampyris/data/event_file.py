@@ -74,7 +74,8 @@ class EventFile:
         """
         if time_steps < 1 or window_us < 1 or window_us % time_steps:
             raise ValueError(
-                f"bin_events: window must be a positive multiple of time_steps, got {window_us} us, {time_steps}"
+                "bin_events: window must be a positive multiple of time_steps, "
+                f"got {window_us} us, {time_steps} steps"
             )
         return self._file.frames(end_us, window_us // time_steps, time_steps, *size)
 
@@ -84,7 +85,8 @@ class EventFile:
         check = self._file.check(*size)
         if check.unsorted:
             found.append(
-                f"event times must not decrease, got {check.unsorted} that do, first at event {check.first_unsorted}"
+                f"event times must not decrease, got {check.unsorted} that do, "
+                f"first at event {check.first_unsorted}"
             )
         if check.outside:
             found.append(

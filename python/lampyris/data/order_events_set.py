@@ -95,7 +95,8 @@ def order_events(
     if seed < 0:
         raise ValueError(f"order_events: seed must be at least 0, got {seed}")
     chosen = Recipe(seed=seed, train=train, val=val, test=test)
-    return generate_once("order-events", asdict(chosen), lambda folder: _write(folder, chosen), root)
+    content = asdict(chosen) | {"digits": DIGIT_RANGES}
+    return generate_once("order-events", content, lambda folder: _write(folder, chosen), root)
 
 
 def _write(folder: Path, chosen: Recipe) -> None:

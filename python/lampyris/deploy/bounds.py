@@ -43,11 +43,9 @@ def input_sums(weight: np.ndarray, largest: int = 1) -> Range:
 
 
 def tile_sums(weight: np.ndarray, parallelism: int) -> Range:
-    """Range of the sum over one tile of `parallelism` input channels, the widest tile of each output channel."""
+    """Range of the sum over one tile of `parallelism` input channels: the widest of each output channel."""
     parts = [input_sums(weight[:, i : i + parallelism]) for i in range(0, weight.shape[1], parallelism)]
-    return Range(
-        np.min([part.low for part in parts], axis=0), np.max([part.high for part in parts], axis=0)
-    )
+    return Range(np.min([part.low for part in parts], axis=0), np.max([part.high for part in parts], axis=0))
 
 
 def stream_range(weight: np.ndarray, bias: np.ndarray, shift: int) -> Range:
@@ -66,8 +64,8 @@ def leaked(value: np.ndarray, leak: str) -> np.ndarray:
 def membrane_range(sums: Range, bias: np.ndarray, threshold: np.ndarray, leak: str, time_steps: int) -> Range:
     """Range of everything v1's unified partial-sum and membrane buffer holds over T steps.
 
-    Tiles may come in any order: a partial sum lies between the membrane plus all negative and plus all positive
-    contributions. After reset the membrane is at most max(Theta, 0).
+    Tiles may come in any order: a partial sum lies between the membrane plus all negative and plus all
+    positive contributions. After reset the membrane is at most max(Theta, 0).
     """
     bias, ceiling = bias.astype(np.int64), np.maximum(threshold.astype(np.int64), 0)
     low = high = np.zeros(len(bias), np.int64)

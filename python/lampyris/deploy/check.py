@@ -38,11 +38,15 @@ def _network(network: IntegerNetwork, target: str, max_steps: int) -> Iterator[V
             f"run `lampyris compress` with target {target}",
         )
     if network.time_steps > max_steps:
-        yield Violation("network", f"T must be <= {max_steps}, got {network.time_steps}", "use fewer time steps")
+        yield Violation(
+            "network", f"T must be <= {max_steps}, got {network.time_steps}", "use fewer time steps"
+        )
     ops = [node.op for node in network.nodes]
     for op, what in (("input", "one image input"), ("stem", "one stem"), ("output", "one output")):
         if ops.count(op) != 1:
-            yield Violation("network", f"must have {what}, got {ops.count(op)}", f"build the model with {what}")
+            yield Violation(
+                "network", f"must have {what}, got {ops.count(op)}", f"build the model with {what}"
+            )
 
 
 def _residual(network: IntegerNetwork, node) -> Iterator[Violation]:

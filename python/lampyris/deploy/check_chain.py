@@ -1,4 +1,4 @@
-"""What `v1` asks beyond single layers: a chain of convolution, neuron, OR pooling, and proofs that no sum wraps."""
+"""What `v1` asks beyond single layers: a chain of convolution, neuron, OR pooling; proofs that nothing wraps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,11 @@ def _structure(network: IntegerNetwork) -> Iterator[Violation]:
         if node.op != "output" and len(readers) != 1:
             names = ", ".join(reader.name for reader in readers) or "nobody"
             yield Violation(node.name, f"must have one reader (a chain), got {names}", USE_EMS)
-        if node.kind == "stream" and node.op in ("stem", "conv") and [r.op for r in readers] not in ([], ["lif"]):
+        if (
+            node.kind == "stream"
+            and node.op in ("stem", "conv")
+            and [r.op for r in readers] not in ([], ["lif"])
+        ):
             yield Violation(node.name, "must be read by a neuron: v1 stores no currents", USE_EMS)
         if node.op == "maxpool":
             source = network.node(node.inputs[0])
@@ -81,7 +85,7 @@ def proven(network: IntegerNetwork, layer: ChainLayer, parallelism: int) -> dict
 def _bounds(network: IntegerNetwork, parallelism: int) -> Iterator[Violation]:
     for stem in nodes_of(network, "stem"):
         neuron = network.readers(stem.name)[0]
-        current = stream_range(stem.arrays["weight"], stem.arrays["bias"], int(stem.params["shift"]))
+        current = stream_range(stem.arrays["weight"], stem.arrays["bias"], int(stem.params["k"]))
         threshold, leak = neuron.arrays["threshold"], str(neuron.params.get("leak", "none"))
         silent = 0 * stem.arrays["bias"]
         yield from _membrane(neuron, membrane_range(current, silent, threshold, leak, network.time_steps))

@@ -21,7 +21,9 @@ WEIGHT_LIMIT = 127
 FULL_SPIKE = 'use the "full_spike" form: a neuron before every convolution'
 
 
-def check_layer(network: IntegerNetwork, node: IntegerNode, table: Target, parallelism: int) -> Iterator[Violation]:
+def check_layer(
+    network: IntegerNetwork, node: IntegerNode, table: Target, parallelism: int
+) -> Iterator[Violation]:
     """Every violation of `node` that can be seen without its neighbours' neighbours."""
     if node.op == "stem":
         yield from _stem(network, node)
@@ -47,11 +49,13 @@ def _source(network: IntegerNetwork, node: IntegerNode) -> IntegerNode:
 def _stem(network: IntegerNetwork, node: IntegerNode) -> Iterator[Violation]:
     source = _source(network, node)
     if source.op != "input":
-        yield Violation(node.name, f"a stem must read the image, got {source.name}", "read the network's input")
-    if int(node.params["shift"]) < 0:
+        yield Violation(
+            node.name, f"a stem must read the image, got {source.name}", "read the network's input"
+        )
+    if int(node.params["k"]) < 0:
         yield Violation(
             node.name,
-            f"stem shift k must be >= 0, got {node.params['shift']}",
+            f"stem shift k must be >= 0, got {node.params['k']}",
             "lower the stem group's Theta or the weights' range",
         )
     sums = input_sums(node.arrays["weight"], PIXEL_MAX)
@@ -59,15 +63,21 @@ def _stem(network: IntegerNetwork, node: IntegerNode) -> Iterator[Violation]:
     largest = int(max(np.abs(sums.low + bias).max(initial=0), np.abs(sums.high + bias).max(initial=0)))
     if largest >= ACCUMULATOR_LIMIT:
         yield Violation(
-            node.name, f"|acc + b32| must stay below 2^24, its weights allow {largest}", "use fewer input channels"
+            node.name,
+            f"|acc + b32| must stay below 2^24, its weights allow {largest}",
+            "use fewer input channels",
         )
 
 
-def _sizes(network: IntegerNetwork, node: IntegerNode, table: Target, parallelism: int) -> Iterator[Violation]:
+def _sizes(
+    network: IntegerNetwork, node: IntegerNode, table: Target, parallelism: int
+) -> Iterator[Violation]:
     channels, height, width = _source(network, node).shape
     for name, size, limit in (("W", width, table.max_width), ("H", height, table.max_height)):
         if size > limit:
-            yield Violation(node.name, f"{name} must be <= {limit}, got {size}", "use a smaller image or stride")
+            yield Violation(
+                node.name, f"{name} must be <= {limit}, got {size}", "use a smaller image or stride"
+            )
     if table.max_pixels is not None and height * width > table.max_pixels:
         yield Violation(
             node.name,
@@ -75,7 +85,9 @@ def _sizes(network: IntegerNetwork, node: IntegerNode, table: Target, parallelis
             "use a smaller image, an earlier pooling, or target ems (bands)",
         )
     if table.max_channels is not None and channels > table.max_channels:
-        yield Violation(node.name, f"Cin must be <= {table.max_channels}, got {channels}", "use fewer channels")
+        yield Violation(
+            node.name, f"Cin must be <= {table.max_channels}, got {channels}", "use fewer channels"
+        )
     steps = network.time_steps
     for what, count in (("ci", channels), ("co", node.shape[0])):
         tiles = ceil(count / parallelism)
@@ -94,7 +106,9 @@ def _sizes(network: IntegerNetwork, node: IntegerNode, table: Target, parallelis
         bytes_in = padded * height * width * steps // 8
         if bytes_in > table.max_transfer:
             yield Violation(
-                node.name, f"input bytes must be <= {table.max_transfer}, got {bytes_in}", "use fewer time steps"
+                node.name,
+                f"input bytes must be <= {table.max_transfer}, got {bytes_in}",
+                "use fewer time steps",
             )
 
 
@@ -102,7 +116,9 @@ def _kernel(network: IntegerNetwork, node: IntegerNode, table: Target) -> Iterat
     source, weight = _source(network, node), node.arrays["weight"]
     kernel, stride, padding = weight.shape[2], int(node.params["stride"]), int(node.params["padding"])
     if source.kind != "spikes":
-        yield Violation(node.name, f"a convolution must read spikes, got the {source.kind} {source.name}", FULL_SPIKE)
+        yield Violation(
+            node.name, f"a convolution must read spikes, got the {source.kind} {source.name}", FULL_SPIKE
+        )
     if weight.shape[1] != source.shape[0]:
         yield Violation(
             node.name,
@@ -112,7 +128,9 @@ def _kernel(network: IntegerNetwork, node: IntegerNode, table: Target) -> Iterat
     if weight.shape[2] != weight.shape[3] or kernel not in table.kernels:
         sizes = " or ".join(f"{k} x {k}" for k in table.kernels)
         yield Violation(
-            node.name, f"kernel must be {sizes}, got {weight.shape[2]} x {weight.shape[3]}", "use a 3 x 3 kernel"
+            node.name,
+            f"kernel must be {sizes}, got {weight.shape[2]} x {weight.shape[3]}",
+            "use a 3 x 3 kernel",
         )
     elif padding != table.kernels[kernel]:
         yield Violation(
@@ -122,7 +140,9 @@ def _kernel(network: IntegerNetwork, node: IntegerNode, table: Target) -> Iterat
         )
     if stride not in table.strides:
         wanted = " or ".join(map(str, table.strides))
-        yield Violation(node.name, f"stride must be {wanted}, got {stride}", "pool the spikes, or use target ems")
+        yield Violation(
+            node.name, f"stride must be {wanted}, got {stride}", "pool the spikes, or use target ems"
+        )
     if stride == 2 and (source.shape[1] % 2 or source.shape[2] % 2):
         yield Violation(
             node.name,
@@ -131,14 +151,18 @@ def _kernel(network: IntegerNetwork, node: IntegerNode, table: Target) -> Iterat
         )
     fan_in = int(np.prod(weight.shape[1:]))
     if table.max_fan_in is not None and fan_in > table.max_fan_in:
-        yield Violation(node.name, f"Cin Kh Kw must be <= {table.max_fan_in}, got {fan_in}", "use fewer channels")
+        yield Violation(
+            node.name, f"Cin Kh Kw must be <= {table.max_fan_in}, got {fan_in}", "use fewer channels"
+        )
 
 
 def _weights(node: IntegerNode, table: Target) -> Iterator[Violation]:
     weight, bias, shift = node.arrays["weight"], node.arrays["bias"], int(node.params.get("shift", 0))
     if shift not in table.shifts:
         wanted = f"0..{table.shifts[-1]}" if len(table.shifts) > 1 else "0"
-        yield Violation(node.name, f"left shift must be {wanted}, got {shift}", "prepare the model for this target")
+        yield Violation(
+            node.name, f"left shift must be {wanted}, got {shift}", "prepare the model for this target"
+        )
     if weight.size and int(weight.min()) < table.weight_min:
         yield Violation(
             node.name, f"weights must be >= {table.weight_min}, got {int(weight.min())}", "clamp the weights"
@@ -151,7 +175,9 @@ def _weights(node: IntegerNode, table: Target) -> Iterator[Violation]:
 def _output(network: IntegerNetwork, node: IntegerNode) -> Iterator[Violation]:
     source, weight = _source(network, node), node.arrays["weight"]
     if source.kind != "spikes":
-        yield Violation(node.name, f"the output must read spikes, got the {source.kind} {source.name}", FULL_SPIKE)
+        yield Violation(
+            node.name, f"the output must read spikes, got the {source.kind} {source.name}", FULL_SPIKE
+        )
     if weight.shape[2:] != (1, 1) or int(node.params["stride"]) != 1:
         yield Violation(
             node.name,
@@ -172,7 +198,9 @@ def _neuron(node: IntegerNode, table: Target) -> Iterator[Violation]:
     leak, k = node.params.get("leak", "none"), node.params.get("k")
     if leak not in table.leaks:
         wanted = ", ".join(table.leaks)
-        remedy = "use target ems" if table.name == "v1" else "use (decay, gain) = (1, 1), (0.5, 0.5) or (2^-k, 1)"
+        remedy = (
+            "use target ems" if table.name == "v1" else "use (decay, gain) = (1, 1), (0.5, 0.5) or (2^-k, 1)"
+        )
         yield Violation(node.name, f"leak must be one of {wanted}, got {leak}", remedy)
     elif leak == "before" and k not in table.exponents:
         yield Violation(

@@ -76,7 +76,9 @@ def compare_arrays(
     steps = max(array.shape[0] for array in full.values())
     shapes = {name: array.shape[1:] for name, array in full.items()}
     if len(set(shapes.values())) != 1 or any(array.shape[0] not in (1, steps) for array in full.values()):
-        raise ValueError(f"verify: {quantity} of {layer} must have one shape, got {shapes}: image of another model?")
+        raise ValueError(
+            f"verify: {quantity} of {layer} must have one shape, got {shapes}: image of another model?"
+        )
     names = list(full)
     wrong = np.zeros((steps, *shapes[names[0]]), bool)
     for name in names[1:]:

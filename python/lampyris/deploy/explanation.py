@@ -57,7 +57,9 @@ class Explanation:
         from rich.table import Table
 
         if self.violations:
-            table = Table("layer", "reason", "remedy", title=f"{len(self.violations)} violations of {self.target}")
+            table = Table(
+                "layer", "reason", "remedy", title=f"{len(self.violations)} violations of {self.target}"
+            )
             for violation in self.violations:
                 table.add_row(violation.layer, violation.reason, violation.remedy)
             return table
@@ -92,8 +94,8 @@ def explain(
     """Every violation of `target` with its remedy, and the price in cycles.
 
     Args:
-        model: an exact model, its IntegerNetwork, or a float model not yet prepared: then layers and shapes are
-            checked, and the bounds that need integers are named in `notes`.
+        model: an exact model, its IntegerNetwork, or a float model not yet prepared: then layers and shapes
+            are checked, and the bounds that need integers are named in `notes`.
         target: "ems" or "v1".
         example: an input batch; its shape is needed for a float model.
         time_steps: T of a float model; None takes its stem's.
@@ -109,7 +111,9 @@ def explain(
 
         result.violations += check_modules(model, table)
         network = _skeleton(model, result, example, time_steps)
-        result.notes.append("float model: bounds of weights, thresholds and sums are checked once it is exact")
+        result.notes.append(
+            "float model: bounds of weights, thresholds and sums are checked once it is exact"
+        )
     if network is not None:
         known = {(violation.layer, violation.reason) for violation in result.violations}
         found = check_network(network, target, parallelism)
@@ -145,7 +149,9 @@ def _skeleton(model: Any, result: Explanation, example: Any, time_steps: int | N
     except capture.CaptureError as error:
         known = {violation.layer for violation in result.violations}
         result.violations += [Violation(*problem) for problem in error.problems if problem[0] not in known]
-        result.notes.append("the graph could not be captured: shapes, connections and prices were not checked")
+        result.notes.append(
+            "the graph could not be captured: shapes, connections and prices were not checked"
+        )
         return None
     if time_steps is None:
         time_steps = next((m.time_steps for m in model.modules() if isinstance(m, nn.Stem)), 1)

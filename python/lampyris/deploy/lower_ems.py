@@ -26,9 +26,9 @@ def fused_neurons(network: IntegerNetwork) -> dict[str, IntegerNode]:
 def lower_ems(network: IntegerNetwork, parallelism: int, preset: str) -> Any:
     """The firefly image of a network without violations.
 
-    A convolution takes the neuron that reads it into its pass, its residual is preloaded into the partial sums, and
-    its stream is stored only where another node reads it. Copies are commands (pooling, up-sampling) or addresses
-    (concatenation).
+    A convolution takes the neuron that reads it into its pass, its residual is preloaded into the partial
+    sums, and its stream is stored only where another node reads it. Copies are commands (pooling,
+    up-sampling) or addresses (concatenation).
     """
     from lampyris import firefly
 
@@ -65,7 +65,7 @@ def _stem(program: Any, network: IntegerNetwork, node: IntegerNode) -> None:
         node.arrays["bias"],
         stride=int(node.params["stride"]),
         padding=int(node.params["padding"]),
-        shift=int(node.params["shift"]),
+        shift=int(node.params["k"]),
         input_shape=tuple(image.shape),
         input_steps=steps,
         exponent=int(image.params["p"]),

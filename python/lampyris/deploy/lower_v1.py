@@ -39,7 +39,7 @@ def lower_v1(network: IntegerNetwork, parallelism: int, preset: str) -> Any:
             "bias": stem.arrays["bias"],
             "stride": int(stem.params["stride"]),
             "padding": int(stem.params["padding"]),
-            "shift": int(stem.params["shift"]),
+            "shift": int(stem.params["k"]),
             "input_shape": tuple(image.shape),
             "input_steps": int(image.params.get("steps", 1)),
             "exponent": int(image.params["p"]),

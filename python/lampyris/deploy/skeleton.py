@@ -1,4 +1,4 @@
-"""A float model as an IntegerNetwork of zeros: its shapes, connections and prices before any integer exists."""
+"""A float model as an IntegerNetwork of zeros: shapes, connections and prices before any integer exists."""
 
 from __future__ import annotations
 
@@ -65,7 +65,13 @@ class _Skeleton:
         }
         if node.op == "output":
             arrays["step"] = np.ones(node.shape[0])
-        params = {"stride": int(conv.stride[0]), "padding": int(conv.padding[0]), "shift": 0, "group": node.name}
+        params = {
+            "stride": int(conv.stride[0]),
+            "padding": int(conv.padding[0]),
+            "shift": 0,
+            "k": 0,
+            "group": node.name,
+        }
         return arrays, params
 
 

@@ -20,7 +20,7 @@ class Target:
         max_fan_in: Cin Kh Kw, times T where a layer accumulates over T; None is no limit.
         max_channels, max_tiles, max_steps, max_tile_steps: Cin, tiles of P channels, T, tiles x T.
         max_transfer: bytes of one transfer; None where transfers are split.
-        streams: whether currents are stored (residuals, stream pooling, concatenation, thresholds per channel).
+        streams: whether currents are stored (residuals, pooling, concatenation, thresholds per channel).
     """
 
     name: str

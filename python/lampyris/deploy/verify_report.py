@@ -35,7 +35,8 @@ class VerifyReport:
     Attributes:
         comparisons: one per layer and quantity, in graph order.
         missing: quantities that an implementation should have given and did not.
-        ranges: {layer: {quantity: {"low", "high", "bits", "width"}}}: P and X before any clamp, V before saturation.
+        ranges: {layer: {quantity: {"low", "high", "bits", "width"}}}: P and X before a
+            clamp, V before saturation.
         counters: {layer: {"clamped" or "saturated": count of the reference}}.
         rates: {layer: share of neurons that fired}.
     """
@@ -149,7 +150,9 @@ class VerifyReport:
             bits = [self._bits(layer, quantity) for quantity in (("acc", "P"), ("X",), ("V",))]
             counts = [str(self.counters.get(layer, {}).get(name, "")) for name in ("clamped", "saturated")]
             style = "red" if differing else None
-            table.add_row(layer, str(sum(p.values for p in parts)), str(differing), rate, *bits, *counts, style=style)
+            table.add_row(
+                layer, str(sum(p.values for p in parts)), str(differing), rate, *bits, *counts, style=style
+            )
         return table
 
     def _bits(self, layer: str, quantities: tuple[str, ...]) -> str:

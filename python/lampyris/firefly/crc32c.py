@@ -8,6 +8,7 @@ __all__ = ["crc32c"]
 
 _POLYNOMIAL = 0x82F63B78  # x^32 + x^28 + x^27 + ... + 1, bits reflected
 _COLUMNS = 512  # bytes that each lane walks through; lanes run side by side
+_FEW_LANES = 32  # fewer than this many lanes are faster byte by byte
 _MASK = 0xFFFFFFFF
 
 
@@ -59,7 +60,9 @@ def crc32c(data: bytes | memoryview | np.ndarray) -> int:
     values = np.frombuffer(data, dtype=np.uint8)
     lanes = len(values) // _COLUMNS
     crc = _MASK
-    if lanes:
+    if lanes < _FEW_LANES:
+        lanes = 0
+    else:
         columns = np.ascontiguousarray(values[: lanes * _COLUMNS].reshape(lanes, _COLUMNS).T)
         state = np.zeros(lanes, dtype=np.uint32)
         for column in columns:

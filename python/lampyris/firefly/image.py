@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from lampyris.files import atomic_write
+from lampyris.firefly.canonical_json import refuse
 from lampyris.firefly.image_reader import read_image
 
 __all__ = ["Image", "ImageLayer", "load", "read_image"]
@@ -128,6 +128,4 @@ def _stored(name: str, array: np.ndarray) -> tuple[str, bytes]:
     for dtype, stored in _DTYPES.items():
         if array.dtype == stored and array.ndim == 1:
             return dtype, array.tobytes()
-    raise ValueError(
-        f"weight image: tensor {name}, expected uint8 [n] or uint32 [n], got {array.dtype} {list(array.shape)}"
-    )
+    refuse(f"tensor {name}", "uint8 [n] or uint32 [n]", f"{array.dtype} {list(array.shape)}")

@@ -1,3 +1,25 @@
-from lampyris.reference.lif import lif
+"""The operators: compiled for CPU (and CUDA), differentiable, traceable by ``torch.compile``.
 
-__all__ = ["lif"]
+Every operator has a plain-torch twin of the same name in :mod:`lampyris.reference`.
+
+Example:
+    >>> import torch
+    >>> from lampyris import ops
+    >>> spikes, membrane = ops.lif(torch.full((3, 1), 0.6), decay=0.5, threshold=1.0)
+    >>> spikes.flatten().tolist()
+    [0.0, 0.0, 1.0]
+"""
+
+from __future__ import annotations
+
+import os
+
+from lampyris import _library
+
+os.environ.setdefault("LAMPYRIS_STALE", "1")
+_library.load()
+
+from lampyris.ops.lif import lif  # noqa: E402
+from lampyris.ops.spikes import Spikes  # noqa: E402
+
+__all__ = ["Spikes", "lif"]

@@ -1,7 +1,7 @@
-"""The numpy reference of docs/contract.md sections 1 to 3: every integer of a network, for every layer and time step.
+"""The numpy reference of docs/contract.md sections 1 to 3: every integer of a network.
 
-It reads an `IntegerNetwork` (graph and integer parameters), never an image of the accelerator, so that an error of
-packing or scheduling surfaces as a difference. Written from the contract alone.
+It reads an `IntegerNetwork` (graph and integer parameters), never an image of the accelerator, so that an
+error of packing or scheduling surfaces as a difference. Written from the contract alone.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class IntegerTrace:
     """Every value of one run, by node name.
 
     spikes: bool [T, B, C, H, W]; streams: int32 [T or 1, B, C, H, W], after sat16 on `ems`; membranes: int32
-    [T, B, C, H, W] after reset; accumulators: int32 [B, C, H, W]; clamped / saturated: counters of the contract;
-    ranges: {node: {quantity: (smallest, largest)}} before any clamp.
+    [T, B, C, H, W] after reset; accumulators: int32 [B, C, H, W]; clamped, saturated: the contract's
+    counters; ranges: {node: {quantity: (smallest, largest)}} before any clamp.
     """
 
     time_steps: int
@@ -88,7 +88,9 @@ def run(network: IntegerNetwork, inputs: np.ndarray) -> IntegerTrace:
 def _image(network: IntegerNetwork, node: IntegerNode, inputs: np.ndarray) -> np.ndarray:
     images = np.asarray(inputs)
     steps, shape = int(node.params.get("steps", 1)), tuple(node.shape)
-    wanted = f"[B, {', '.join(map(str, shape))}]" if steps == 1 else f"[{steps}, B, {', '.join(map(str, shape))}]"
+    wanted = (
+        f"[B, {', '.join(map(str, shape))}]" if steps == 1 else f"[{steps}, B, {', '.join(map(str, shape))}]"
+    )
     if images.dtype != np.uint8:
         raise ValueError(f"integer: inputs must be uint8 {wanted}, got {images.dtype}")
     if images.ndim == 4 and steps == 1:
@@ -120,7 +122,7 @@ def _stem(trace: IntegerTrace, node: IntegerNode, inputs: list[np.ndarray]) -> n
     total = _sums(node, inputs[0]) + _bias(node)
     trace.note(node.name, "P", total)
     assert np.abs(total).max(initial=0) < ACCUMULATOR_LIMIT, f"{node.name}: |acc + b32| must stay below 2^24"
-    x = shift_round(total, int(node.params["shift"]))
+    x = shift_round(total, int(node.params["k"]))
     trace.note(node.name, "X", x)
     x, trace.clamped[node.name] = saturate(x, STREAM_LIMITS)
     return _narrow(x)
@@ -151,10 +153,14 @@ def _lif(trace: IntegerTrace, node: IntegerNode, inputs: list[np.ndarray]) -> np
     shape = (trace.time_steps, *current.shape[1:])
     spikes, membranes, saturated = np.empty(shape, bool), np.empty(shape, np.int32), 0
     for t in range(trace.time_steps):
-        membrane = (membrane >> k if leak == "before" else membrane) + current[t if current.shape[0] > 1 else 0]
+        membrane = (membrane >> k if leak == "before" else membrane) + current[
+            t if current.shape[0] > 1 else 0
+        ]
         trace.note(node.name, "V", membrane)
         if trace.target == "v1":
-            assert (wrap(membrane, MEMBRANE_BITS) == membrane).all(), f"{node.name}: an 18-bit membrane wrapped"
+            assert (wrap(membrane, MEMBRANE_BITS) == membrane).all(), (
+                f"{node.name}: an 18-bit membrane wrapped"
+            )
         if leak == "half_after":
             membrane = membrane >> 1
         if trace.target != "v1":

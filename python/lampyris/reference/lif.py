@@ -22,7 +22,7 @@ class _Fire(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         window, width = ctx.saved_tensors
-        grad = torch.where(window, grad / width, torch.zeros_like(grad))
+        grad = torch.where(window, grad * (1 / width), torch.zeros_like(grad))
         return grad, -grad, None, None
 
 

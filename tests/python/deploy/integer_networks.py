@@ -42,18 +42,32 @@ class Builder:
         weight = self._weight(cout, cin, k, 127)
         bias = self.rng.integers(-3000, 3000, cout).astype(np.int32)
         arrays = {"weight": weight, "bias": bias}
-        params = {"stride": stride, "padding": k // 2, "shift": shift, "group": group or name}
+        params = {"stride": stride, "padding": k // 2, "k": shift, "group": group or name}
         return self._add(name, "stem", [source], (cout, h, w), "stream", arrays, **params)
 
     def conv(
-        self, name, source, cout, k=3, stride=1, shift=0, residual=None, limit=127, mean=0.0, bias=200, group=None
+        self,
+        name,
+        source,
+        cout,
+        k=3,
+        stride=1,
+        shift=0,
+        residual=None,
+        limit=127,
+        mean=0.0,
+        bias=200,
+        group=None,
     ):
         cin, h, w = self._map(source, k, stride)
         weight = self._weight(cout, cin, k, limit, mean)
         offset = self.rng.integers(-bias, bias + 1, cout).astype(np.int16)
         inputs = [source] if residual is None else [source, residual]
         params = {"stride": stride, "padding": k // 2, "shift": shift, "group": group or name}
-        params |= {"saturate": self.network.target == "ems", "add": None if residual is None else f"{name}.add"}
+        params |= {
+            "saturate": self.network.target == "ems",
+            "add": None if residual is None else f"{name}.add",
+        }
         arrays = {"weight": weight, "bias": offset}
         return self._add(name, "conv", inputs, (cout, h, w), "stream", arrays, **params)
 
@@ -61,7 +75,7 @@ class Builder:
         shape = self.network.node(source).shape
         if threshold is None:
             x = integer.run(self.network, self.inputs).streams[source]
-            threshold = max(1, int(np.quantile(x, 1 - rate)))
+            threshold = max(1, int(np.quantile(x, 1 - rate)) >> (leak == "half_after"))
         table = np.broadcast_to(np.asarray(threshold, np.int32), (shape[0],)).copy()
         params = {"leak": leak} | ({"k": k} if leak == "before" else {})
         return self._add(name, "lif", [source], shape, "spikes", {"threshold": table}, **params)
@@ -90,7 +104,7 @@ class Builder:
 
 
 def residual_network(seed=0, steps=1, time_steps=4, shift=1, leak="before", k=2, shape=(3, 32, 32), width=16):
-    """EMS-Block1, EMS-Block2 (pooled input and concatenation as shortcut), MS block, head; stem in a group."""
+    """EMS-Block1, EMS-Block2 (pooled input and concatenation as shortcut), MS block and head."""
     b = Builder("ems", time_steps, shape, steps, seed=seed)
 
     def lif(name, source, rate=0.3):

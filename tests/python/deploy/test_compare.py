@@ -33,8 +33,9 @@ def test_first_is_by_image_step_tile_pixel_channel():
     assert (first.image, first.time_step, first.tile, first.pixel, first.channel) == (10, 1, 0, (2, 1), 2)
     b[1, 0, :16] = 0
     assert compare_arrays("l", "spikes", {"x": a, "y": b}, 16).first.tile == 1
-    assert "l: spikes differs at image 0, t 1, tile 1, pixel (y, x) (0, 0), channel 17: x 0, y 1" == str(
-        compare_arrays("l", "spikes", {"x": a, "y": b}, 16).first
+    assert (
+        str(compare_arrays("l", "spikes", {"x": a, "y": b}, 16).first)
+        == "l: spikes differs at image 0, t 1, tile 1, pixel (y, x) (0, 0), channel 17: x 0, y 1"
     )
 
 

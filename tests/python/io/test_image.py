@@ -8,12 +8,11 @@ import struct
 
 import numpy as np
 import pytest
-from safetensors.numpy import load as safetensors_load
-
 from lampyris import _native
 from lampyris.firefly import image as firefly_image
 from lampyris.firefly.crc32c import crc32c
 from lampyris.firefly.image import Image, load, read_image
+from safetensors.numpy import load as safetensors_load
 
 REGISTERS = np.array([0xA8, 7, 0xFC, 1], np.uint32)
 
@@ -162,7 +161,7 @@ U8 = np.ones(1, np.uint8)
         ({"layer.000.registers": REGISTERS[:3]}, "expected pairs of words .* got 12 bytes"),
         ({"layer.000.registers": REGISTERS + 1}, "expected an offset divisible by 4 .* in pair 0, got 0x0"),
         ({"layer.000.weights": U8}, r"layers, expected tensor layer\.000\.registers, got layer\.000\.w"),
-        ({"layer.001.registers": REGISTERS}, r"layers, expected tensor layer\.000\.registers, got layer\.001"),
+        ({"layer.001.registers": REGISTERS}, r"expected tensor layer\.000\.registers, got layer\.001"),
         ({"ecc.a": U8}, r"tensor ecc\.a, expected no bytes \(this version has no error correction\), got 1"),
         ({"host.a": np.ones(1, np.int8)}, r"tensor host\.a, expected uint8 \[n\] .* got int8 \[1\]"),
         ({"host.a": np.ones((1, 1), np.uint8)}, r"expected uint8 \[n\] .* got uint8 \[1, 1\]"),

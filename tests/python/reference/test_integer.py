@@ -15,9 +15,16 @@ def one_pixel(bias, leak, threshold, time_steps, target="ems", k=0, p=8, shift=0
     stem = {"weight": np.ones((1, 1, 1, 1), np.int8), "bias": np.array([bias], np.int32)}
     nodes = [
         IntegerNode("input", "input", (), (1, 1, 1), "image", {}, {"p": p, "steps": time_steps}),
-        IntegerNode("stem", "stem", ("input",), (1, 1, 1), "stream", stem, {"shift": shift, "stride": 1, "padding": 0}),
         IntegerNode(
-            "lif", "lif", ("stem",), (1, 1, 1), "spikes", {"threshold": np.array([threshold], np.int32)},
+            "stem", "stem", ("input",), (1, 1, 1), "stream", stem, {"k": shift, "stride": 1, "padding": 0}
+        ),
+        IntegerNode(
+            "lif",
+            "lif",
+            ("stem",),
+            (1, 1, 1),
+            "spikes",
+            {"threshold": np.array([threshold], np.int32)},
             {"leak": leak, "k": k},
         ),
     ]
@@ -127,7 +134,8 @@ def slow_run(network, images):
             values[node.name], result[node.name, "V"] = _slow_neuron(node, read[0])
         elif node.op == "maxpool":
             values[node.name] = [
-                x.reshape(*x.shape[:2], x.shape[2] // 2, 2, x.shape[3] // 2, 2).max(axis=(3, 5)) for x in read[0]
+                x.reshape(*x.shape[:2], x.shape[2] // 2, 2, x.shape[3] // 2, 2).max(axis=(3, 5))
+                for x in read[0]
             ]
         elif node.op == "concat":
             values[node.name] = [np.concatenate(parts, axis=1) for parts in zip(*read, strict=True)]
@@ -144,7 +152,7 @@ def _slow_layer(node, read, t):
         window = padded[b, :, y * stride : y * stride + k, z * stride : z * stride + k]
         total = int((window * weight[c]).sum())
         if node.op == "stem":
-            shift = node.params["shift"]
+            shift = node.params["k"]
             total = (total + int(bias[c]) + 2 ** (shift - 1)) // 2**shift
         else:
             shortcut = int(read[1][t][b, c, y, z]) if len(read) > 1 else 0
@@ -172,7 +180,9 @@ def _slow_neuron(node, x):
 
 @pytest.mark.parametrize(("leak", "k"), [("before", 2), ("before", 4), ("half_after", 0), ("none", 0)])
 def test_residual_network_equals_pure_python(leak, k):
-    network, _ = integer_networks.residual_network(3, time_steps=3, leak=leak, k=k, shape=(3, 8, 8), width=4, shift=2)
+    network, _ = integer_networks.residual_network(
+        3, time_steps=3, leak=leak, k=k, shape=(3, 8, 8), width=4, shift=2
+    )
     images = np.random.default_rng(1).integers(0, 256, (1, 3, 8, 8), dtype=np.uint8)
     trace, slow = integer.run(network, images), slow_run(network, images)
     for node in network.nodes[1:]:
@@ -198,7 +208,7 @@ def test_still_stem_is_stored_and_counted_once():
 
 def test_stem_clamps_count_once_for_a_still_image():
     network, images = integer_networks.residual_network()
-    network.node("stem").params["shift"] = 0
+    network.node("stem").params["k"] = 0
     trace = integer.run(network, images)
     assert trace.clamped["stem"] > 0.01 * trace.streams["stem"].size
     assert trace.streams["stem"].max() == 32767
@@ -216,7 +226,10 @@ def test_readout_is_accumulator_times_step_over_t():
     ("inputs", "message"),
     [
         (np.zeros((1, 3, 32, 32)), "inputs must be uint8"),
-        (np.zeros((1, 3, 32, 31), np.uint8), r"inputs must have shape \[B, 3, 32, 32\], got \[1, 3, 32, 31\]"),
+        (
+            np.zeros((1, 3, 32, 31), np.uint8),
+            r"inputs must have shape \[B, 3, 32, 32\], got \[1, 3, 32, 31\]",
+        ),
         (np.zeros((2, 1, 3, 32, 32), np.uint8), "inputs must have shape"),
     ],
 )

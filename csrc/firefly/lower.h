@@ -1,0 +1,50 @@
+// From a program's nodes to commands: places of maps, bands, register values, plan.
+#pragma once
+
+#include <vector>
+
+#include "firefly/plan.h"
+#include "firefly/program.h"
+#include "firefly/violations.h"
+
+namespace lampyris::firefly {
+
+// Output rows of one command of a node.
+struct Band {
+  int row0 = 0, row1 = 0;
+};
+
+class Lowering {
+ public:
+  explicit Lowering(const Program& program);
+
+  // Checks every limit of target ems; throws listing all violations.
+  void check() const;
+  // Plans the arena. Fills arena_bytes and maps.
+  void place(Plan& plan);
+  const std::vector<Band>& bands(size_t node) const { return bands_[node]; }
+  // Addresses of parameters are left 0. `place` comes first.
+  Command command(size_t node, const Band& band) const;
+
+ private:
+  using Map = Program::Map;
+  using Node = Program::Node;
+
+  const Map& map(int id) const { return program_.maps()[static_cast<size_t>(id)]; }
+  int root(int id) const;
+  int first_tile(int id) const;
+  int output_map(const Node& node) const;
+  std::vector<Band> cut(const Node& node) const;
+  bool aligned(const Node& node, const Band& band) const;
+  void check_node(const Node& node, const std::vector<Band>& bands, Violations& out) const;
+  void source_rows(const Node& node, const Band& band, int& first, int& last) const;
+  Area area(int id, int row) const;
+  int pixel_bytes(Kind kind) const;
+
+  const Program& program_;
+  int p_;
+  std::vector<std::vector<Band>> bands_;
+  std::vector<PlanMap> placed_;  // per map
+};
+
+}  // namespace lampyris::firefly

@@ -1,0 +1,54 @@
+"""`lampyris simulate`."""
+
+from __future__ import annotations
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    image: str,
+    input: str | None = None,
+    out: str | None = None,
+    datapath: str = "functional",
+    preset: str | None = None,
+    seed: int = 0,
+    limit: int = 0,
+) -> int:
+    """Run a weight image on the FireFly model: firing rates, cycles, strongest outputs. Needs no torch.
+
+    Args:
+        image: weight image written by `lampyris export`.
+        input: picture, folder of pictures, or .npy file with uint8 [(B,) C, H, W] ([T, (B,) C, H, W] for
+            sequences); left out: one image of random pixels.
+        out: write the read-out as a .npy file, float64 [B, C, H, W].
+        datapath: functional, cascade or tree.
+        preset: board whose cycles are printed; left out: the image's.
+        seed: of the random pixels.
+        limit: at most this many inputs, 0 for all.
+    """
+    import numpy as np
+
+    from lampyris import firefly
+    from lampyris.deploy.picture_inputs import read_inputs
+    from lampyris.deploy.simulation import print_results
+
+    weights = firefly.load(image)
+    stem = weights.plan.get("host_stem")
+    if stem is None:
+        raise ValueError(f"weight image {image} must have a host stem to run on pictures, got none")
+    shape = tuple(stem[name] for name in ("in_channels", "in_height", "in_width"))
+    steps = stem["in_steps"]
+    if input is None:
+        size = (1, *shape) if steps == 1 else (steps, 1, *shape)
+        inputs = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
+    else:
+        inputs = read_inputs(input, shape, steps, limit)
+    driver = firefly.Driver(firefly.Device(parallelism=weights.plan["parallelism"], datapath=datapath))
+    frames = inputs if steps == 1 else inputs.swapaxes(0, 1)
+    results = [driver.run(weights, np.ascontiguousarray(frame)) for frame in frames]
+    maps = print_results(weights, results, preset)
+    if out is not None:
+        from lampyris.files import atomic_write
+
+        atomic_write(out, lambda file: np.save(file, maps))
+    return 0

@@ -1,0 +1,52 @@
+"""What a simulated image computed, printed: firing rates, cycles, strongest outputs. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["print_results"]
+
+BOX_OUTPUTS = 4
+STRONGEST = 5
+
+
+def print_results(image: Any, results: Sequence[Any], preset: str | None = None) -> np.ndarray:
+    """Print a summary of the device's results, one per input; returns the read-out, float64 [B, C, H, W]."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lampyris import firefly
+
+    console = Console()
+    table = Table("spikes", "shape", "rate", title=f"{image.plan['target']}, {len(results)} inputs")
+    for name in [key for key in results[0].spikes if isinstance(key, str)]:
+        rate = float(np.mean([result.spikes[name].mean() for result in results]))
+        table.add_row(name, " x ".join(map(str, results[0].spikes[name].shape)), f"{rate:.3f}")
+    console.print(table)
+    output = image.plan["host_output"]
+    maps = np.stack([result.readout(output["name"]) for result in results])
+    names = output["class_names"] or [str(i) for i in range(maps.shape[1] - BOX_OUTPUTS)]
+    for number, one in enumerate(maps):
+        console.print(f"input {number}: {_strongest(one, names)}", highlight=False)
+    timing = firefly.timing(image, preset or image.plan["preset"])
+    cycles = [result.cycles for result in results]
+    console.print(
+        f"{int(np.mean(cycles))} cycles an input; {timing.frames_per_second:.0f} frames/s on {timing.preset}",
+        highlight=False,
+    )
+    return maps
+
+
+def _strongest(maps: np.ndarray, names: Sequence[str]) -> str:
+    """The cells with the highest class scores of a detection map [4 + classes, H, W]."""
+    logits = maps[BOX_OUTPUTS:] if len(maps) == BOX_OUTPUTS + len(names) else maps
+    order = np.argsort(-logits, axis=None, kind="stable")[:STRONGEST]
+    found = []
+    for label, y, x in zip(*np.unravel_index(order, logits.shape), strict=True):
+        score = 1.0 / (1.0 + np.exp(-logits[label, y, x]))
+        name = names[label] if len(names) == len(logits) else str(label)
+        found.append(f"{name} {score:.2f} at cell ({y}, {x})")
+    return ", ".join(found)

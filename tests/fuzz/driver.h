@@ -1,0 +1,123 @@
+// A fuzz target is one source: `LLVMFuzzerTestOneInput` and `fuzz_seeds()`. Built with
+// -DLAMPYRIS_LIBFUZZER it links with libFuzzer (clang -fsanitize=fuzzer); otherwise this driver
+// gives it a main that any compiler builds:
+//   fuzz_x [--seconds S] [--seed N] [FILE...]
+// Files are run once each; without files, random changes of the seeds run for S seconds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+using FuzzInput = std::vector<uint8_t>;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+// Valid inputs and fragments to start from.
+std::vector<FuzzInput> fuzz_seeds();
+
+#ifndef LAMPYRIS_LIBFUZZER
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+
+namespace fuzz {
+
+inline constexpr size_t kMaxInput = 1 << 16;
+
+// One to eight random edits: bits, bytes, digits, cuts, repeated and foreign parts.
+inline FuzzInput mutate(FuzzInput input, const std::vector<FuzzInput>& seeds,
+                        std::mt19937_64& random) {
+  const auto below = [&](size_t n) { return n == 0 ? 0 : static_cast<size_t>(random() % n); };
+  for (size_t edits = 1 + below(8); edits > 0; --edits) {
+    const size_t at = below(input.size());
+    const size_t length = 1 + below(std::min<size_t>(input.size() - at, 64));
+    const auto place = input.begin() + static_cast<std::ptrdiff_t>(at);
+    switch (below(8)) {
+      case 0:
+        if (!input.empty()) *place ^= static_cast<uint8_t>(1u << below(8));
+        break;
+      case 1:
+        if (!input.empty()) *place = static_cast<uint8_t>(random());
+        break;
+      case 2:
+        if (!input.empty()) *place = static_cast<uint8_t>("0123456789[]{}\",:\\-."[below(20)]);
+        break;
+      case 3:
+        input.resize(at);
+        break;
+      case 4:
+        if (!input.empty()) input.erase(place, place + static_cast<std::ptrdiff_t>(length));
+        break;
+      case 5:
+        input.insert(place, 1 + below(16), static_cast<uint8_t>(random()));
+        break;
+      case 6: {
+        const FuzzInput part(place, input.empty() ? place : place + std::ptrdiff_t(length));
+        const auto target = input.begin() + std::ptrdiff_t(below(input.size()));
+        input.insert(target, part.begin(), part.end());
+        break;
+      }
+      default: {
+        const FuzzInput& other = seeds[below(seeds.size())];
+        const size_t from = below(other.size());
+        const size_t count = std::min<size_t>(other.size() - from, 1 + below(64));
+        const auto first = other.begin() + static_cast<std::ptrdiff_t>(from);
+        input.insert(place, first, first + static_cast<std::ptrdiff_t>(count));
+      }
+    }
+    if (input.size() > kMaxInput) input.resize(kMaxInput);
+  }
+  return input;
+}
+
+inline int run(int count, char** arguments) {
+  double seconds = 5;
+  uint64_t seed = 1;
+  std::vector<std::string> files;
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    if (argument == "--seconds" && i + 1 < count) {
+      seconds = std::atof(arguments[++i]);
+    } else if (argument == "--seed" && i + 1 < count) {
+      seed = std::strtoull(arguments[++i], nullptr, 10);
+    } else {
+      files.push_back(argument);
+    }
+  }
+  for (const auto& path : files) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) {
+      std::fprintf(stderr, "%s: cannot be read\n", path.c_str());
+      return 1;
+    }
+    const FuzzInput input{std::istreambuf_iterator<char>(file), {}};
+    LLVMFuzzerTestOneInput(input.data(), input.size());
+  }
+  if (!files.empty()) return 0;
+  const auto seeds = fuzz_seeds();
+  std::mt19937_64 random(seed);
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  size_t runs = 0;
+  for (const auto& input : seeds) LLVMFuzzerTestOneInput(input.data(), input.size());
+  for (; Clock::now() < end; ++runs) {
+    const FuzzInput input = mutate(seeds[random() % seeds.size()], seeds, random);
+    LLVMFuzzerTestOneInput(input.data(), input.size());
+  }
+  std::printf("%zu inputs from %zu seeds, seed %llu: no failure\n", runs, seeds.size(),
+              static_cast<unsigned long long>(seed));
+  return 0;
+}
+
+}  // namespace fuzz
+
+int main(int count, char** arguments) { return fuzz::run(count, arguments); }
+
+#endif
