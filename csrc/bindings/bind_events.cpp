@@ -21,9 +21,10 @@ std::optional<int64_t> stated(int64_t side) {
 }
 
 // The columns t, x, y, polarity of events first..last-1.
-py::tuple read_events(const DatFile& file, int64_t first, int64_t last) {
+py::tuple read_events(const DatFile& dat, int64_t first, int64_t last) {
+  const DatView& file = dat.view();
   if (first < 0 || last < first || last > file.size()) {
-    fail_range("event file: {}: range must lie within 0..{}, got {}..{}", file.path(), file.size(),
+    fail_range("event file: {}: range must lie within 0..{}, got {}..{}", file.name(), file.size(),
                first, last);
   }
   py::array_t<uint32_t> t(last - first);
@@ -53,7 +54,7 @@ py::array_t<uint8_t> read_frames(const DatFile& file, int64_t end_us, int64_t bi
   py::array_t<uint8_t> frames({time_steps, int64_t{2}, height, width});
   uint8_t* out = frames.mutable_data();
   py::gil_scoped_release release;
-  bin_events(file, window, out);
+  bin_events(file.view(), window, out);
   return frames;
 }
 
@@ -68,16 +69,22 @@ void bind_events(py::module_& m) {
 
   py::class_<DatFile>(m, "DatFile")
       .def(py::init<const std::string&>(), py::arg("path"))
-      .def("__len__", &DatFile::size)
-      .def_property_readonly("width", [](const DatFile& f) { return stated(f.header().width); })
-      .def_property_readonly("height", [](const DatFile& f) { return stated(f.header().height); })
-      .def_property_readonly("event_type", [](const DatFile& f) { return f.header().event_type; })
-      .def("lower_bound", &DatFile::lower_bound, py::arg("t"))
+      .def("__len__", [](const DatFile& f) { return f.view().size(); })
+      .def_property_readonly("width", [](const DatFile& f) { return stated(f.view().header().width); })
+      .def_property_readonly("height", [](const DatFile& f) { return stated(f.view().header().height); })
+      .def_property_readonly("event_type", [](const DatFile& f) { return f.view().header().event_type; })
+      .def(
+          "lower_bound", [](const DatFile& f, int64_t t) { return f.view().lower_bound(t); },
+          py::arg("t"))
       .def("read", &read_events, py::arg("first"), py::arg("last"))
       .def("frames", &read_frames, py::arg("end_us"), py::arg("bin_us"), py::arg("time_steps"),
            py::arg("height"), py::arg("width"))
-      .def("check", &DatFile::check, py::arg("height"), py::arg("width"),
-           py::call_guard<py::gil_scoped_release>());
+      .def(
+          "check",
+          [](const DatFile& f, int64_t height, int64_t width) {
+            return f.view().check(height, width);
+          },
+          py::arg("height"), py::arg("width"), py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace lampyris

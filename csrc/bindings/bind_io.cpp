@@ -1,19 +1,14 @@
 // lampyris._native.io: weight images and CRC-32C. Bytes in, bytes out.
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
 #include <cstring>
 #include <span>
 #include <string>
-#include <tuple>
 #include <vector>
 
+#include "bindings/firefly_arrays.h"
 #include "core/error.h"
 #include "firefly/image.h"
 #include "io/crc32c.h"
 #include "io/file_error.h"
-
-namespace py = pybind11;
 
 namespace lampyris {
 namespace {
@@ -36,30 +31,19 @@ class BufferView {
   Py_buffer view_{};
 };
 
-using TensorTuple = std::tuple<std::string, std::string, py::bytes>;  // name, dtype, bytes
-
-py::bytes to_bytes(std::span<const uint8_t> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-ImageDtype parse_dtype(const std::string& name, const std::string& dtype) {
-  if (dtype == "U8") return ImageDtype::kU8;
-  if (dtype == "U32") return ImageDtype::kU32;
-  fail("weight image: dtype of tensor {}, expected U8 or U32, got {}", name, dtype);
-}
-
 py::bytes write(const std::string& plan_json, const std::vector<TensorTuple>& tensors) {
-  Image image{plan_json, {}};
   for (const auto& [name, dtype, content] : tensors) {
-    const auto view = static_cast<std::string_view>(content);
-    image.tensors.push_back({name, parse_dtype(name, dtype), {view.begin(), view.end()}});
+    if (dtype != "U8" && dtype != "U32") {
+      fail("weight image: dtype of tensor {}, expected U8 or U32, got {}", name, dtype);
+    }
   }
+  const Image image = to_image(plan_json, tensors);
   std::vector<uint8_t> file;
   {
     py::gil_scoped_release release;
     file = write_image(image);
   }
-  return to_bytes(file);
+  return {reinterpret_cast<const char*>(file.data()), file.size()};
 }
 
 std::pair<std::string, std::vector<TensorTuple>> read(const py::object& data) {
@@ -69,12 +53,7 @@ std::pair<std::string, std::vector<TensorTuple>> read(const py::object& data) {
     py::gil_scoped_release release;
     image = read_image(view.bytes());
   }
-  std::vector<TensorTuple> tensors;
-  for (const auto& tensor : image.tensors) {
-    tensors.emplace_back(tensor.name, tensor.dtype == ImageDtype::kU32 ? "U32" : "U8",
-                         to_bytes(tensor.bytes));
-  }
-  return {image.plan_json, tensors};
+  return from_image(image);
 }
 
 uint32_t checksum(const py::object& data, uint32_t previous) {

@@ -58,8 +58,7 @@ LAMPYRIS_INLINE bool fires(T u, T threshold, bool inclusive) {
 // Rectangle surrogate: ds/du = inverse_width where |u - threshold| < half_width, else 0.
 template <typename T>
 LAMPYRIS_INLINE bool in_window(T u, T threshold, T half_width) {
-  const T distance = u - threshold;
-  return (distance < half_width) & (-distance < half_width);
+  return std::fabs(u - threshold) < half_width;
 }
 
 template <Reset kReset, typename T>

@@ -30,7 +30,7 @@ void check_bin_window(const BinWindow& window) {
   }
 }
 
-void bin_events(const DatFile& file, const BinWindow& window, uint8_t* frames) {
+void bin_events(const DatView& file, const BinWindow& window, uint8_t* frames) {
   check_bin_window(window);
   std::fill_n(frames, window.elements(), uint8_t{0});
   const int64_t start = window.start_us();
@@ -41,10 +41,10 @@ void bin_events(const DatFile& file, const BinWindow& window, uint8_t* frames) {
     const Event e = file.event(i);
     if (e.t < earliest || e.t >= window.end_us) {
       fail("event file: {}: event times must not decrease, got {} us at event {} after {} us",
-           file.path(), e.t, i, earliest);
+           file.name(), e.t, i, earliest);
     }
     if (e.x >= window.width || e.y >= window.height) {
-      fail("event file: {}: event {} must lie within {} x {} pixels, got y {}, x {}", file.path(), i,
+      fail("event file: {}: event {} must lie within {} x {} pixels, got y {}, x {}", file.name(), i,
            window.height, window.width, e.y, e.x);
     }
     earliest = e.t;

@@ -29,6 +29,6 @@ void check_bin_window(const BinWindow& window);
 // frames: uint8 [T, 2, H, W], overwritten; channel 0 counts darker, channel 1 brighter events, each
 // saturating at 255. Throws std::invalid_argument with the index of the first event of the window
 // that lies outside H x W or is out of order.
-void bin_events(const DatFile& file, const BinWindow& window, uint8_t* frames);
+void bin_events(const DatView& file, const BinWindow& window, uint8_t* frames);
 
 }  // namespace lampyris

@@ -1,15 +1,16 @@
 #include "events/dat_file.h"
 
+#include <utility>
+
 namespace lampyris {
 
-DatFile::DatFile(const std::string& path) : path_(path), file_(path) {
-  const auto bytes = file_.bytes();
-  header_ = parse_dat_header(bytes, path);
+DatView::DatView(std::span<const uint8_t> bytes, std::string name)
+    : name_(std::move(name)), header_(parse_dat_header(bytes, name_)) {
   data_ = bytes.data() + header_.data_offset;
   size_ = (static_cast<int64_t>(bytes.size()) - header_.data_offset) / kDatEventBytes;
 }
 
-int64_t DatFile::lower_bound(int64_t t) const {
+int64_t DatView::lower_bound(int64_t t) const {
   int64_t first = 0;
   int64_t last = size_;
   while (first < last) {
@@ -23,7 +24,7 @@ int64_t DatFile::lower_bound(int64_t t) const {
   return first;
 }
 
-EventCheck DatFile::check(int64_t height, int64_t width) const {
+EventCheck DatView::check(int64_t height, int64_t width) const {
   EventCheck result;
   uint32_t latest = 0;
   for (int64_t i = 0; i < size_; ++i) {

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "events/dat_header.h"
@@ -37,12 +38,13 @@ struct EventCheck {
   int64_t outside = 0;
 };
 
-class DatFile {
+// The events of a .dat file held in memory by somebody else.
+class DatView {
  public:
-  // Throws FileError (missing, unreadable) and std::invalid_argument (parse_dat_header).
-  explicit DatFile(const std::string& path);
+  // `name` begins error messages. Throws std::invalid_argument (parse_dat_header).
+  DatView(std::span<const uint8_t> bytes, std::string name);
 
-  const std::string& path() const { return path_; }
+  const std::string& name() const { return name_; }
   const DatHeader& header() const { return header_; }
   int64_t size() const { return size_; }
 
@@ -56,11 +58,22 @@ class DatFile {
   EventCheck check(int64_t height, int64_t width) const;
 
  private:
-  std::string path_;
-  MappedFile file_;
+  std::string name_;
   DatHeader header_;
   const uint8_t* data_ = nullptr;
   int64_t size_ = 0;
+};
+
+// A .dat file on disk, mapped. Throws FileError (missing, unreadable) and what DatView throws.
+class DatFile {
+ public:
+  explicit DatFile(const std::string& path) : file_(path), view_(file_.bytes(), path) {}
+
+  const DatView& view() const { return view_; }
+
+ private:
+  MappedFile file_;
+  DatView view_;
 };
 
 }  // namespace lampyris

@@ -1,6 +1,7 @@
 #include "firefly/device.h"
 
 #include <cstring>
+#include <new>
 
 #include "core/error.h"
 #include "firefly/datapath.h"
@@ -33,16 +34,21 @@ Device::Device(const DeviceOptions& options)
   check_parallelism("device", options.parallelism);
   if (options.datapath != "functional")
     fail("device: datapath must be \"functional\", got \"{}\"", options.datapath);
+  constexpr uint64_t kLeast = 4096, kMost = uint64_t{1} << 32;
+  if (options.memory_bytes < kLeast || options.memory_bytes > kMost)
+    fail("device: memory_bytes must be {} to {}, got {}", kLeast, kMost, options.memory_bytes);
+  // Zeroed pages that cost nothing until they are used.
+  memory_.reset(static_cast<uint8_t*>(std::calloc(options.memory_bytes, 1)));
+  if (!memory_) throw std::bad_alloc();
   values_[reg::kIdentity / 4] = kIdentityValue;
   values_[reg::kCapability / 4] =
       static_cast<uint32_t>(options.parallelism) | kCapabilityV1 | kCapabilityEms;
 }
 
 void Device::reserve(uint64_t bytes) {
-  if (bytes > options_.memory_limit)
+  if (bytes > options_.memory_bytes)
     fail("device: memory must have at least {} bytes for this image, got {}", bytes,
-         options_.memory_limit);
-  if (memory_.size() < bytes) memory_.resize(bytes);
+         options_.memory_bytes);
 }
 
 void Device::error(ErrorCode code) {
@@ -79,7 +85,7 @@ void Device::write32(uint32_t offset, uint32_t value) {
 
 void Device::start_extension() {
   const ErrorCode code =
-      check_command(decode_command(values_), options_.parallelism, memory_.size());
+      check_command(decode_command(values_), options_.parallelism, options_.memory_bytes);
   if (code != ErrorCode::kNone) return error(code);
   pending_ = Pending::kExtension;
   status_ = (status_ & ~kStatusDone) | kStatusBusy;
@@ -93,8 +99,8 @@ void Device::load_parameters() {
   const uint64_t bytes = weights ? c.weight_bytes : c.bias_bytes;
   if (begin % static_cast<uint64_t>(options_.parallelism / 2) != 0)
     return error(ErrorCode::kAlignment);
-  if (begin + bytes > memory_.size()) return error(ErrorCode::kMemory);
-  const uint8_t* from = memory_.data() + begin;
+  if (begin + bytes > options_.memory_bytes) return error(ErrorCode::kMemory);
+  const uint8_t* from = memory_.get() + begin;
   if (weights) {
     weight_fifo_.assign(from, from + bytes);
   } else {
@@ -110,7 +116,7 @@ void Device::pulse(uint32_t value) {
   if (!input_started_ || !output_started_) return;
   input_started_ = output_started_ = false;
   const V1Command c = decode_v1(values_);
-  const ErrorCode code = check_v1(c, options_.parallelism, memory_.size());
+  const ErrorCode code = check_v1(c, options_.parallelism, options_.memory_bytes);
   if (code != ErrorCode::kNone) return error(code);
   // Hardware would wait for ever on an empty FIFO: the done flag stays 0 and the code says why.
   if (weight_fifo_.size() != c.weight_bytes || bias_fifo_.size() * 2 != c.bias_bytes)
@@ -127,11 +133,11 @@ void Device::finish() {
   CommandCycles cycles;
   if (pending_ == Pending::kExtension) {
     const Command command = decode_command(values_);
-    counters = run_command(command, options_.parallelism, memory_, trace);
+    counters = run_command(command, options_.parallelism, memory(), trace);
     cycles = command_cycles(command, config_);
   } else {
     const V1Command command = decode_v1(values_);
-    run_v1(command, options_.parallelism, weight_fifo_, bias_fifo_, memory_, trace);
+    run_v1(command, options_.parallelism, weight_fifo_, bias_fifo_, memory(), trace);
     cycles = v1_cycles(command, config_);
     weight_fifo_.clear();
     bias_fifo_.clear();

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,7 +20,7 @@ struct DeviceOptions {
   std::string preset = "zcu104";  // bus widths for the cycle counter
   std::string datapath = "functional";
   bool trace = false;
-  uint64_t memory_limit = uint64_t{1} << 30;  // DDR given to the device, bytes
+  uint64_t memory_bytes = uint64_t{1} << 30;  // DDR; pages are taken when first touched
 };
 
 class Device : public Port {
@@ -30,7 +32,7 @@ class Device : public Port {
   uint32_t read32(uint32_t offset) override;
   // Never throws: mistakes set the error code of the status register.
   void write32(uint32_t offset, uint32_t value) override;
-  std::span<uint8_t> memory() override { return memory_; }
+  std::span<uint8_t> memory() override { return {memory_.get(), options_.memory_bytes}; }
   void reserve(uint64_t bytes) override;
   const CommandTrace* trace() override { return options_.trace ? &trace_ : nullptr; }
 
@@ -47,7 +49,10 @@ class Device : public Port {
 
   DeviceOptions options_;
   Config config_;
-  std::vector<uint8_t> memory_;
+  struct Free {
+    void operator()(uint8_t* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<uint8_t[], Free> memory_;
   RegisterValues values_{};
   Pending pending_ = Pending::kNone;
   uint32_t status_ = 0;

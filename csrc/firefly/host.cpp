@@ -1,7 +1,6 @@
 #include "firefly/host.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/error.h"
 #include "core/fixed_point.h"
@@ -14,6 +13,23 @@ constexpr int kMaxPixel = 255;
 constexpr int kMaxStemKernel = 15;
 constexpr int kMaxStemShift = 24;
 constexpr int kMaxSide = 1 << 14;
+
+// Least and largest acc + b32 over all pixels and output channels.
+std::pair<int64_t, int64_t> sum_range(const HostStem& stem, std::span<const int8_t> weight,
+                                      std::span<const int32_t> bias) {
+  const int64_t inputs = int64_t{stem.in_channels} * stem.kernel_h * stem.kernel_w;
+  int64_t least = 0, largest = 0;
+  for (int64_t o = 0; o < stem.out_channels; ++o) {
+    int64_t low = bias[static_cast<size_t>(o)], high = low;
+    for (int64_t i = 0; i < inputs; ++i) {
+      const int64_t value = weight[static_cast<size_t>(o * inputs + i)];
+      (value > 0 ? high : low) += value * kMaxPixel;
+    }
+    least = std::min(least, low), largest = std::max(largest, high);
+  }
+  return {least, largest};
+}
+
 }  // namespace
 
 HostStem make_stem(const StemSpec& spec, int time_steps) {
@@ -37,18 +53,6 @@ HostStem make_stem(const StemSpec& spec, int time_steps) {
       spec.width + 2 * spec.padding < w.kernel_w)
     fail("{}: input_shape must be [C, H, W] of at least the kernel, got [{}, {}, {}]", name,
          spec.channels, spec.height, spec.width);
-  const int64_t inputs = int64_t{w.in} * w.kernel_h * w.kernel_w;
-  for (int o = 0; o < w.out; ++o) {
-    int64_t low = 0, high = 0;
-    for (int64_t i = 0; i < inputs; ++i) {
-      const int64_t value = w.values[static_cast<size_t>(o * inputs + i)];
-      (value > 0 ? high : low) += value * kMaxPixel;
-    }
-    const int64_t b = spec.bias[static_cast<size_t>(o)];
-    const int64_t reach = std::max({std::abs(low + b), std::abs(high + b), std::abs(b)});
-    if (reach >= kStemLimit)
-      fail("{}: |acc + b32| must be below 2^24, got up to {} at output channel {}", name, reach, o);
-  }
   HostStem stem;
   stem.name = name;
   stem.in_channels = spec.channels, stem.in_height = spec.height, stem.in_width = spec.width;
@@ -56,7 +60,17 @@ HostStem make_stem(const StemSpec& spec, int time_steps) {
   stem.kernel_h = w.kernel_h, stem.kernel_w = w.kernel_w;
   stem.stride = spec.stride, stem.padding = spec.padding;
   stem.shift = spec.shift, stem.exponent = spec.exponent;
+  const auto [low, high] = sum_range(stem, w.values, spec.bias);
+  if (-low >= kStemLimit || high >= kStemLimit)
+    fail("{}: |acc + b32| must be below 2^24, got up to {}", name, std::max(-low, high));
   return stem;
+}
+
+std::pair<int64_t, int64_t> stem_range(const HostStem& stem, std::span<const int8_t> weight,
+                                       std::span<const int32_t> bias) {
+  const auto [low, high] = sum_range(stem, weight, bias);
+  return {shift_round(static_cast<int32_t>(low), stem.shift),
+          shift_round(static_cast<int32_t>(high), stem.shift)};
 }
 
 std::pair<int, int> stem_output_size(const HostStem& stem) {

@@ -18,6 +18,10 @@ HostStem make_stem(const StemSpec& spec, int time_steps);
 
 std::pair<int, int> stem_output_size(const HostStem& stem);
 
+// Least and largest current over all pixels, before sat16.
+std::pair<int64_t, int64_t> stem_range(const HostStem& stem, std::span<const int8_t> weight,
+                                       std::span<const int32_t> bias);
+
 struct StemResult {
   std::vector<int16_t> currents;  // [in_steps][C][H][W], x = sat16(shift_round(acc + b32, k))
   int64_t clamped = 0;

@@ -167,11 +167,14 @@ void save_image(const std::string& path, const Image& image) {
 Image load_image(const std::string& path) {
   const MappedFile file(path);
   try {
-    return read_image(file.bytes());
+    Image image = read_image(file.bytes());
+    check_program(image);
+    return image;
   } catch (const std::invalid_argument& error) {
     std::string_view reason = error.what();
     if (reason.starts_with(kPrefix)) reason.remove_prefix(kPrefix.size());
-    fail("{} {}{}", kPrefix, path, reason);
+    if (reason.starts_with(": ")) reason.remove_prefix(2);
+    fail("{} {}: {}", kPrefix, path, reason);
   }
 }
 

@@ -47,8 +47,9 @@ std::vector<uint8_t> write_image(const Image& image);
 // Throws std::invalid_argument.
 Image read_image(std::span<const uint8_t> file);
 
-// The same with a file. Writing is atomic (temporary file and rename). Content errors name the
-// path (std::invalid_argument); file errors are FileError (OSError in Python).
+// The same with a file; loading ends with check_program. Writing is atomic (temporary file and
+// rename). Content errors name the path (std::invalid_argument); file errors are FileError
+// (OSError in Python).
 void save_image(const std::string& path, const Image& image);
 Image load_image(const std::string& path);
 

@@ -24,14 +24,14 @@ size_t ImageWriter::add_layer(size_t register_writes, std::vector<uint8_t> weigh
   const size_t index = layers_.size();
   Layer layer;
   layer.registers = image_.tensors.size();
-  layer.weights_bytes = static_cast<uint32_t>(weights.size());
-  layer.bias_bytes = static_cast<uint32_t>(bias.size());
+  layer.parameters.weight_bytes = static_cast<uint32_t>(weights.size());
+  layer.parameters.bias_bytes = static_cast<uint32_t>(bias.size());
   place(layer_tensor(index, "registers"), ImageDtype::kU32,
         std::vector<uint8_t>(register_writes * 8));
   if (!weights.empty())
-    layer.weights = place(layer_tensor(index, "weights"), ImageDtype::kU8, std::move(weights));
+    layer.parameters.weights = place(layer_tensor(index, "weights"), ImageDtype::kU8, std::move(weights));
   if (!bias.empty())
-    layer.bias = place(layer_tensor(index, "bias"), ImageDtype::kU8, std::move(bias));
+    layer.parameters.bias = place(layer_tensor(index, "bias"), ImageDtype::kU8, std::move(bias));
   layers_.push_back(layer);
   return index;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "firefly/image.h"
+#include "firefly/plan_commands.h"
 #include "firefly/registers.h"
 
 namespace lampyris::firefly {
@@ -17,10 +18,7 @@ class ImageWriter {
   // parameters behind them. Returns the layer's index.
   size_t add_layer(size_t register_writes, std::vector<uint8_t> weights, std::vector<uint8_t> bias);
   // Offsets from the image base, the first byte after the header.
-  uint32_t weights_offset(size_t layer) const { return layers_[layer].weights; }
-  uint32_t bias_offset(size_t layer) const { return layers_[layer].bias; }
-  uint32_t weights_bytes(size_t layer) const { return layers_[layer].weights_bytes; }
-  uint32_t bias_bytes(size_t layer) const { return layers_[layer].bias_bytes; }
+  const ParameterPlace& place_of(size_t layer) const { return layers_[layer].parameters; }
 
   void set_registers(size_t layer, const std::vector<RegisterWrite>& writes);
   void add_host(std::string_view name, ImageDtype dtype, std::vector<uint8_t> bytes);
@@ -31,7 +29,7 @@ class ImageWriter {
  private:
   struct Layer {
     size_t registers;  // index of the tensor
-    uint32_t weights = 0, bias = 0, weights_bytes = 0, bias_bytes = 0;
+    ParameterPlace parameters;
   };
   uint32_t place(std::string name, ImageDtype dtype, std::vector<uint8_t> bytes);
 

@@ -32,8 +32,8 @@ LoadedImage::LoadedImage(const Image& image) {
     weights.push_back(w ? w->bytes : std::vector<uint8_t>());
     bias.push_back(b ? b->bytes : std::vector<uint8_t>());
     places.add_layer(writes.back().size(), weights.back(), bias.back());
-    weights_at.push_back(places.weights_offset(n));
-    bias_at.push_back(places.bias_offset(n));
+    weights_at.push_back(places.place_of(n).weights);
+    bias_at.push_back(places.place_of(n).bias);
   }
   data_bytes = places.end();
   stem_weight = values_of<int8_t>(image.find(kStemWeight));

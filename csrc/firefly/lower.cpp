@@ -2,16 +2,17 @@
 
 #include <algorithm>
 
-#include "firefly/area.h"
 #include "firefly/arena.h"
 #include "firefly/config.h"
 #include "firefly/packing.h"
+#include "firefly/plan_commands.h"
 
 namespace lampyris::firefly {
 
 namespace {
 constexpr int kBlockAlign = 16;     // of a channel tile
 constexpr uint64_t kMapAlign = 64;  // of a map
+constexpr int kRowStep = 4;         // of bands, so that both sides of an up-sampling are aligned
 constexpr int kSpikeAlign = 4;      // of a transfer
 constexpr int kMaxFieldTiles = 4096;
 constexpr uint64_t kMaxArena = uint64_t{1} << 31;
@@ -19,15 +20,6 @@ constexpr uint64_t kMaxArena = uint64_t{1} << 31;
 
 Lowering::Lowering(const Program& program) : program_(program), p_(program.parallelism()) {
   for (const Node& node : program.nodes()) bands_.push_back(cut(node));
-}
-
-int Lowering::pixel_bytes(Kind kind) const {
-  switch (kind) {
-    case Kind::kSpikes: return static_cast<int>(spike_pixel_bytes(p_));
-    case Kind::kStream: return static_cast<int>(stream_pixel_bytes(p_));
-    case Kind::kInt32: return static_cast<int>(int32_pixel_bytes(p_));
-  }
-  return 0;
 }
 
 int Lowering::root(int id) const {
@@ -45,32 +37,23 @@ int Lowering::output_map(const Node& node) const {
   return node.spikes >= 0 ? node.spikes : (node.stream >= 0 ? node.stream : node.int32);
 }
 
-void Lowering::source_rows(const Node& node, const Band& band, int& first, int& last) const {
-  if (node.op == Op::kUpsample) {
-    first = band.row0 / 2, last = (band.row1 - 1) / 2;
-  } else {
-    first = band.row0 * node.stride - node.padding;
-    last = (band.row1 - 1) * node.stride + node.kernel - 1 - node.padding;
-  }
-}
-
 // Transfers of spikes start at multiples of 4 bytes.
 bool Lowering::aligned(const Node& node, const Band& band) const {
   const auto ok = [this](int id, int row) {
     const Map& m = map(id);
     return m.kind != Kind::kSpikes ||
-           int64_t{std::max(row, 0)} * m.width * pixel_bytes(m.kind) % kSpikeAlign == 0;
+           int64_t{std::max(row, 0)} * m.width * pixel_bytes(m.kind, p_) % kSpikeAlign == 0;
   };
-  int first, last;
-  source_rows(node, band, first, last);
-  return ok(node.source, first) && (node.spikes < 0 || ok(node.spikes, band.row0));
+  const SourceRows rows =
+      source_rows(node.op, node.kernel, node.stride, node.padding, band.row0, band.row1);
+  return ok(node.source, rows.first) && (node.spikes < 0 || ok(node.spikes, band.row0));
 }
 
 std::vector<Band> Lowering::cut(const Node& node) const {
   const Map& out = map(output_map(node));
   int rows = out.height;
   if (int64_t{rows} * out.width > kMaxPixels) rows = std::max(1, kMaxPixels / out.width);
-  if (rows < out.height && rows > 1) rows -= rows % 2;
+  if (rows < out.height && rows > kRowStep) rows -= rows % kRowStep;
   std::vector<Band> bands;
   for (int row = 0; row < out.height; row += rows)
     bands.push_back({row, std::min(row + rows, out.height)});
@@ -123,7 +106,7 @@ void Lowering::place(Plan& plan) {
     to.name = m.name, to.kind = m.kind, to.channels = m.channels;
     to.height = m.height, to.width = m.width, to.steps = m.steps;
     to.result = !m.read;
-    const int64_t block = int64_t{m.height} * m.width * pixel_bytes(m.kind);
+    const int64_t block = int64_t{m.height} * m.width * pixel_bytes(m.kind, p_);
     const int64_t stride_c = (block + kBlockAlign - 1) / kBlockAlign * kBlockAlign;
     const int64_t stride_t = stride_c * tile_count(base.channels, p_);
     const int64_t bytes = stride_t * base.steps;
@@ -168,51 +151,6 @@ void Lowering::place(Plan& plan) {
                 static_cast<uint32_t>(first_tile(id)) * to.stride_c;
   }
   plan.maps = placed_;
-}
-
-Area Lowering::area(int id, int row) const {
-  const PlanMap& m = placed_[static_cast<size_t>(id)];
-  const uint32_t skip = static_cast<uint32_t>(row * m.width * pixel_bytes(m.kind));
-  return {m.offset + skip, m.stride_t, m.stride_c};
-}
-
-Command Lowering::command(size_t index, const Band& band) const {
-  const Node& node = program_.nodes()[index];
-  const Map& in = map(node.source);
-  const Map& out = map(output_map(node));
-  Command c;
-  c.op = node.op;
-  c.preload = node.residual >= 0;
-  c.spikes_out = node.spikes >= 0;
-  c.stream_out = node.stream >= 0;
-  c.accumulate = node.accumulates;
-  c.membrane_out = node.int32 >= 0 && !node.accumulates;
-  c.shift = node.shift;
-  c.kernel = node.kernel;
-  c.stride = node.stride;
-  c.ci_tiles = tile_count(in.channels, p_);
-  c.co_tiles = tile_count(out.channels, p_);
-  c.steps = node.op == Op::kConv || node.op == Op::kNeuron ? program_.time_steps() : out.steps;
-  if (node.neuron) {
-    c.leak = node.neuron->leak;
-    c.k = c.leak == Leak::kBefore ? node.neuron->k : 0;
-    c.table = node.neuron->threshold.size() > 1;
-    c.theta = c.table ? 0 : node.neuron->threshold[0];
-  }
-  int first, last;
-  source_rows(node, band, first, last);
-  c.pad_top = first < 0;
-  c.pad_bottom = last >= in.height;
-  c.pad_left = c.pad_right = node.padding > 0;
-  first = std::max(first, 0), last = std::min(last, in.height - 1);
-  c.in_h = last - first + 1, c.in_w = in.width;
-  c.out_h = band.row1 - band.row0, c.out_w = out.width;
-  c.source = area(node.source, first);
-  if (c.preload) c.residual = area(node.residual, band.row0);
-  if (c.spikes_out) c.spikes = area(node.spikes, band.row0);
-  if (node.stream >= 0) c.stream = area(node.stream, band.row0);
-  if (node.int32 >= 0) c.stream = area(node.int32, band.row0);
-  return c;
 }
 
 }  // namespace lampyris::firefly

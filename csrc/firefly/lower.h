@@ -1,4 +1,4 @@
-// From a program's nodes to commands: places of maps, bands, register values, plan.
+// From a program's nodes to places of maps and bands of rows.
 #pragma once
 
 #include <vector>
@@ -23,8 +23,6 @@ class Lowering {
   // Plans the arena. Fills arena_bytes and maps.
   void place(Plan& plan);
   const std::vector<Band>& bands(size_t node) const { return bands_[node]; }
-  // Addresses of parameters are left 0. `place` comes first.
-  Command command(size_t node, const Band& band) const;
 
  private:
   using Map = Program::Map;
@@ -37,9 +35,6 @@ class Lowering {
   std::vector<Band> cut(const Node& node) const;
   bool aligned(const Node& node, const Band& band) const;
   void check_node(const Node& node, const std::vector<Band>& bands, Violations& out) const;
-  void source_rows(const Node& node, const Band& band, int& first, int& last) const;
-  Area area(int id, int row) const;
-  int pixel_bytes(Kind kind) const;
 
   const Program& program_;
   int p_;

@@ -104,6 +104,9 @@ Program::Node Program::make_conv(const std::string& name, const WeightView& w,
   if (w.in != in.channels || w.out < 1 || w.out > kMaxChannels)
     fail("{}: weight must have shape [Co, {}, k, k], got [{}, {}, {}, {}]", name, in.channels, w.out,
          w.in, w.kernel_h, w.kernel_w);
+  if (w.values.size() != static_cast<size_t>(int64_t{w.out} * w.in * w.kernel_h * w.kernel_w))
+    fail("{}: weight must have {} elements, got {}", name,
+         int64_t{w.out} * w.in * w.kernel_h * w.kernel_w, w.values.size());
   if (bias.size() != static_cast<size_t>(w.out))
     fail("{}: bias must have shape [{}], got [{}]", name, w.out, bias.size());
   const auto low = std::find(w.values.begin(), w.values.end(), int8_t{-128});

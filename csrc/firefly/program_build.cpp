@@ -4,6 +4,7 @@
 #include "firefly/image_writer.h"
 #include "firefly/lower.h"
 #include "firefly/packing.h"
+#include "firefly/plan_commands.h"
 #include "firefly/program.h"
 
 namespace lampyris::firefly {
@@ -87,13 +88,9 @@ Image Program::build() const {
   }
   for (size_t n = 0; n < nodes_.size(); ++n) {
     std::vector<RegisterWrite> all;
-    for (const Band& band : lowering.bands(n)) {
-      Command command = lowering.command(n, band);
-      command.weights = writer.weights_offset(n);
-      command.weight_bytes = writer.weights_bytes(n);
-      command.bias = writer.bias_offset(n);
-      command.bias_bytes = writer.bias_bytes(n);
-      const std::vector<RegisterWrite> writes = encode_command(command);
+    for (const PlanBand& band : plan.layers[n].commands) {
+      const std::vector<RegisterWrite> writes =
+          encode_command(plan_command(plan, plan.layers[n], band, writer.place_of(n)));
       all.insert(all.end(), writes.begin(), writes.end());
     }
     writer.set_registers(n, all);

@@ -85,8 +85,8 @@ struct LifBackward : LifRule<T> {
   T* grad_gain = nullptr;
 };
 
-// Blocks of neurons that ranges are cut at, so that spike words are never shared.
-inline constexpr int64_t kLifBlock = 256;
+// Neurons that keep their membrane in L1 over all steps; ranges are cut there.
+inline constexpr int64_t kLifBlock = 4096;
 
 // Neurons [kLifBlock * begin, kLifBlock * end).
 void lif_forward_blocks(const LifForward<float>& a, int64_t begin, int64_t end);

@@ -14,19 +14,19 @@ template <typename T, bool kThroughReset>
 struct BackwardFromCodes {
   struct Scratch {
     alignas(64) T carry[kLifBlock];
-    alignas(64) T zero[kLifBlock];
-    alignas(64) T g[kStepsPerByte][kLifBlock];
-    alignas(64) T m[kStepsPerByte][kLifBlock];
-    alignas(64) T out[kStepsPerByte][kLifBlock];
-    alignas(64) uint8_t code[kLifBlock];
     ConstantsBlock<T> c;
+    alignas(64) T zero[kLifLane];
+    alignas(64) T g[kStepsPerByte][kLifLane];
+    alignas(64) T m[kStepsPerByte][kLifLane];
+    alignas(64) T out[kStepsPerByte][kLifLane];
+    alignas(64) uint8_t code[kLifLane];
   };
 
   template <class Target>
   LAMPYRIS_INLINE static void run(const LifBackward<T>& a, int64_t begin, int64_t end) {
     Scratch m;
-    std::fill_n(m.zero, kLifBlock, T(0));
-    std::fill_n(m.code, kLifBlock, uint8_t{0});
+    std::fill_n(m.zero, kLifLane, T(0));
+    std::fill_n(m.code, kLifLane, uint8_t{0});
     for (int64_t block = begin; block < end; ++block) one_block(a, block * kLifBlock, m);
   }
 
@@ -36,54 +36,70 @@ struct BackwardFromCodes {
     m.c.load(a, first, count);
     load_block(m.carry, last ? a.grad_membrane : nullptr, first, count);
     int64_t t = a.steps;
-    for (; t % kStepsPerByte != 0; --t) group<1>(a, t - 1, first, count, m);
-    for (; t > 0; t -= kStepsPerByte) group<kStepsPerByte>(a, t - kStepsPerByte, first, count, m);
+    for (; t % kStepsPerByte != 0; --t) {
+      for (int64_t o = 0; o < count; o += kLifLane) {
+        lane<1>(a, t - 1, first, o, std::min(kLifLane, count - o), m);
+      }
+    }
+    for (; t > 0; t -= kStepsPerByte) {
+      for (int64_t o = 0; o < count; o += kLifLane) {
+        lane<kStepsPerByte>(a, t - kStepsPerByte, first, o, std::min(kLifLane, count - o), m);
+      }
+    }
     if (a.grad_v_init != nullptr) std::copy_n(m.carry, count, a.grad_v_init + first);
   }
 
   template <int kSteps>
-  LAMPYRIS_INLINE static void group(const LifBackward<T>& a, int64_t t, int64_t first,
-                                    int64_t count, Scratch& m) {
-    const bool whole = count == kLifBlock;
+  LAMPYRIS_INLINE static void lane(const LifBackward<T>& a, int64_t t, int64_t first, int64_t o,
+                                   int64_t count, Scratch& m) {
+    const int64_t n = first + o;
+    const bool whole = count == kLifLane;
     const bool trace = a.membrane_out == MembraneOut::kTrace && a.grad_membrane != nullptr;
     const StepView<T> membrane{a.grad_membrane, a.neurons, 0, a.neurons};
+    const LaneView<T> spikes_lane(a.grad_spikes, n, count), membrane_lane(membrane, n, count);
     const T *g[kSteps], *grad_v[kSteps];
     T* out[kSteps];
     for (int j = 0; j < kSteps; ++j) {
-      g[j] = a.grad_spikes.data == nullptr ? m.zero
-                                           : step_block(a.grad_spikes, t + j, first, count, m.g[j]);
-      grad_v[j] = trace ? step_block(membrane, t + j, first, count, m.m[j]) : m.zero;
-      out[j] = whole ? a.grad_x + (t + j) * a.neurons + first : m.out[j];
+      g[j] = a.grad_spikes.data == nullptr
+                 ? m.zero
+                 : spikes_lane.at(a.grad_spikes, t + j, n, count, m.g[j]);
+      grad_v[j] = trace ? membrane_lane.at(membrane, t + j, n, count, m.m[j]) : m.zero;
+      out[j] = whole ? a.grad_x + (t + j) * a.neurons + n : m.out[j];
+      prefetch_read(g[j]);
+      prefetch_write(out[j]);
     }
-    const uint8_t* code = a.codes + t / kStepsPerByte * a.neurons + first;
+    const uint8_t* code = a.codes + t / kStepsPerByte * a.neurons + n;
     if (!whole) {
       std::copy_n(code, count, m.code);
       code = m.code;
     }
-    steps<kSteps>(g, grad_v, out, code, m, kCodeBits * static_cast<int>(t % kStepsPerByte));
+    steps<kSteps>(g, grad_v, out, code, m, o, kCodeBits * static_cast<int>(t % kStepsPerByte));
     for (int j = 0; j < kSteps && !whole; ++j) {
-      std::copy_n(out[j], count, a.grad_x + (t + j) * a.neurons + first);
+      std::copy_n(out[j], count, a.grad_x + (t + j) * a.neurons + n);
     }
   }
 
   template <int kSteps>
   LAMPYRIS_INLINE static void steps(const T* const* g, const T* const* grad_v, T* const* out,
-                                    const uint8_t* code, Scratch& m, int shift) {
+                                    const uint8_t* code, Scratch& m, int64_t o, int shift) {
+    T* const carries = m.carry + o;
+    const T *decay = m.c.decay.lane(o), *threshold = m.c.threshold.lane(o);
+    const T *gain = m.c.gain.lane(o), *inverse_width = m.c.inverse_width.lane(o);
 #pragma GCC ivdep
-    for (int64_t i = 0; i < kLifBlock; ++i) {
+    for (int64_t i = 0; i < kLifLane; ++i) {
       const int bits = code[i] >> shift;
-      T carry = m.carry[i];
+      T carry = carries[i];
 #pragma GCC unroll 4
       for (int j = kSteps - 1; j >= 0; --j) {
         carry += grad_v[j][i];
         T grad_spike = g[j][i];
-        if constexpr (kThroughReset) grad_spike -= m.c.threshold[i] * carry;
+        if constexpr (kThroughReset) grad_spike -= threshold[i] * carry;
         const T grad_u =
-            grad_charge(grad_spike, carry, bits >> (kCodeBits * j), m.c.inverse_width[i]);
-        out[j][i] = m.c.gain[i] * grad_u;
-        carry = m.c.decay[i] * grad_u;
+            grad_charge(grad_spike, carry, bits >> (kCodeBits * j), inverse_width[i]);
+        out[j][i] = gain[i] * grad_u;
+        carry = decay[i] * grad_u;
       }
-      m.carry[i] = carry;
+      carries[i] = carry;
     }
   }
 };

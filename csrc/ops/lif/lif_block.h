@@ -1,4 +1,5 @@
-// Blocks of kLifBlock neurons: constants and inputs as plain arrays, padded past the last neuron.
+// A block of kLifBlock neurons is worked off in lanes of kLifLane: membrane and constants in L1, one
+// lane in registers for a group of steps. Lanes that are not whole go through a small scratch.
 #pragma once
 
 #include <algorithm>
@@ -6,6 +7,11 @@
 #include "ops/lif/lif.h"
 
 namespace lampyris {
+
+inline constexpr int64_t kLifLane = 64;
+// Elements ahead of the lane in the same row; rows are N apart, so hardware finds them late.
+inline constexpr int64_t kPrefetch = 512;
+inline constexpr int64_t kCacheLine = 64;
 
 template <typename T>
 LAMPYRIS_INLINE void load_block(T* block, const T* values, int64_t first, int64_t count) {
@@ -17,73 +23,92 @@ LAMPYRIS_INLINE void load_block(T* block, const T* values, int64_t first, int64_
   std::fill_n(block + count, kLifBlock - count, T(0));
 }
 
+// A parameter over the block; one lane that repeats (stride 0) when it is a single value.
 template <typename T>
-LAMPYRIS_INLINE void load_parameter(T* block, const NeuronParameter<T>& p, int64_t first,
-                                    int64_t count) {
-  if (p.values == nullptr || p.count == 1) {
-    std::fill_n(block, kLifBlock, p.at(0));
-    return;
-  }
-  // Runs of one value (inner > 1) or of consecutive values (inner == 1).
-  int64_t done = 0;
-  while (done < count) {
-    const int64_t n = first + done;
-    const int64_t channel = (n / p.inner) % p.count;
-    if (p.inner == 1) {
-      const int64_t run = std::min(count - done, p.count - channel);
-      std::copy_n(p.values + channel, run, block + done);
-      done += run;
-    } else {
-      const int64_t run = std::min(count - done, p.inner - n % p.inner);
-      std::fill_n(block + done, run, p.values[channel]);
+struct ParameterBlock {
+  alignas(64) T values[kLifBlock];
+  int64_t stride;
+
+  LAMPYRIS_INLINE void load(const NeuronParameter<T>& p, int64_t first, int64_t count) {
+    stride = p.values == nullptr || p.count == 1 ? 0 : 1;
+    if (stride == 0) {
+      std::fill_n(values, kLifLane, p.at(0));
+      return;
+    }
+    for (int64_t done = 0; done < count;) {
+      const int64_t n = first + done;
+      const int64_t channel = (n / p.inner) % p.count;
+      const int64_t left = p.inner == 1 ? p.count - channel : p.inner - n % p.inner;
+      const int64_t run = std::min(count - done, left);
+      if (p.inner == 1) {
+        std::copy_n(p.values + channel, run, values + done);
+      } else {
+        std::fill_n(values + done, run, p.values[channel]);
+      }
       done += run;
     }
+    const int64_t padded = std::min(kLifBlock, (count + kLifLane - 1) / kLifLane * kLifLane);
+    std::fill(values + count, values + padded, T(1));
   }
-  std::fill_n(block + count, kLifBlock - count, T(1));
-}
+
+  LAMPYRIS_INLINE const T* lane(int64_t o) const { return values + o * stride; }
+};
 
 template <typename T>
 struct ConstantsBlock {
-  alignas(64) T decay[kLifBlock];
-  alignas(64) T threshold[kLifBlock];
-  alignas(64) T gain[kLifBlock];
-  alignas(64) T half_width[kLifBlock];
-  alignas(64) T inverse_width[kLifBlock];
+  ParameterBlock<T> decay, threshold, gain, half_width, inverse_width;
 
   LAMPYRIS_INLINE void load(const LifRule<T>& rule, int64_t first, int64_t count) {
-    load_parameter(decay, rule.decay, first, count);
-    load_parameter(threshold, rule.threshold, first, count);
-    load_parameter(gain, rule.gain, first, count);
-    load_parameter(half_width, rule.width, first, count);
-    for (int64_t i = 0; i < kLifBlock; ++i) {
-      inverse_width[i] = T(1) / half_width[i];
-      half_width[i] = half_width[i] / T(2);
+    decay.load(rule.decay, first, count);
+    threshold.load(rule.threshold, first, count);
+    gain.load(rule.gain, first, count);
+    half_width.load(rule.width, first, count);
+    inverse_width.stride = half_width.stride;
+    const int64_t loaded = half_width.stride == 0 ? kLifLane : count;
+    for (int64_t i = 0; i < loaded; ++i) {
+      inverse_width.values[i] = T(1) / half_width.values[i];
+      half_width.values[i] = half_width.values[i] / T(2);
     }
-  }
-
-  LAMPYRIS_INLINE NeuronConstants<T> at(int64_t i, T v_reset) const {
-    return {decay[i], threshold[i], gain[i], half_width[i], inverse_width[i], v_reset};
   }
 };
 
-// Neurons first .. first + count - 1 of step t: in place when they lie in one row, else copied.
+// A view with its row and column found once for a lane of all steps.
 template <typename T>
-LAMPYRIS_INLINE const T* step_block(const StepView<T>& view, int64_t t, int64_t first,
-                                    int64_t count, T* spare) {
-  const T* step = view.data + t * view.step_stride;
-  const int64_t column = first % view.row;
-  if (count == kLifBlock && column + count <= view.row) {
-    return step + first / view.row * view.row_stride + column;
+struct LaneView {
+  const T* base;
+  int64_t step_stride;
+  bool whole;
+
+  LAMPYRIS_INLINE LaneView(const StepView<T>& view, int64_t first, int64_t count) {
+    const bool one_row = view.row_stride == 0 || first + count <= view.row;
+    const int64_t row = one_row ? 0 : first / view.row;
+    const int64_t column = one_row ? first : first - row * view.row;
+    base = view.data == nullptr ? nullptr : view.data + row * view.row_stride + column;
+    step_stride = view.step_stride;
+    whole = count == kLifLane && column + count <= view.row;
   }
-  int64_t done = 0;
-  while (done < count) {
-    const int64_t n = first + done;
-    const int64_t run = std::min(count - done, view.row - n % view.row);
-    std::copy_n(step + n / view.row * view.row_stride + n % view.row, run, spare + done);
-    done += run;
+
+  // The lane at step t: in place when it is whole, else gathered into `spare`.
+  LAMPYRIS_INLINE const T* at(const StepView<T>& view, int64_t t, int64_t first, int64_t count,
+                              T* spare) const {
+    if (whole) return base + t * step_stride;
+    for (int64_t i = 0; i < kLifLane; ++i) spare[i] = i < count ? view.at(t, first + i) : T(0);
+    return spare;
   }
-  std::fill_n(spare + count, kLifBlock - count, T(0));
-  return spare;
+};
+
+template <typename T>
+LAMPYRIS_INLINE void prefetch_read(const T* lane) {
+  for (int64_t k = 0; k < kLifLane; k += kCacheLine / static_cast<int64_t>(sizeof(T))) {
+    __builtin_prefetch(lane + kPrefetch + k, 0);
+  }
+}
+
+template <typename T>
+LAMPYRIS_INLINE void prefetch_write(const T* lane) {
+  for (int64_t k = 0; k < kLifLane; k += kCacheLine / static_cast<int64_t>(sizeof(T))) {
+    __builtin_prefetch(lane + kPrefetch + k, 1);
+  }
 }
 
 }  // namespace lampyris

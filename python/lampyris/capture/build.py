@@ -111,8 +111,12 @@ class _Builder:
         self._put(step, Node("input", "input", (), None, shape, "image", once))
 
     def _refuse_step(self, step: fx.Node) -> None:
-        target = step.target if isinstance(step.target, str) else getattr(step.target, "__name__", step.target)
-        remedy = "use layers of lampyris.nn and + only (LIF, Conv2d, MaxPool2d, Upsample, Concat, TimeMean, ...)"
+        target = (
+            step.target if isinstance(step.target, str) else getattr(step.target, "__name__", step.target)
+        )
+        remedy = (
+            "use layers of lampyris.nn and + only (LIF, Conv2d, MaxPool2d, Upsample, Concat, TimeMean, ...)"
+        )
         self._refuse(step.meta.get("scope", ""), f"calls {target}", remedy)
 
     def _inputs(self, name: str, step: fx.Node) -> list[Node] | None:
@@ -149,7 +153,7 @@ class _Builder:
             remedy = _REMEDIES.get((op, got), f"let it read {wanted}")
             self._refuse(name, f"({op}) must read {wanted}, got {got}", remedy)
             return
-        if len(kinds) > 1 or kinds & {"image", "output"} and not wanted:
+        if len(kinds) > 1 or (kinds & {"image", "output"} and not wanted):
             self._refuse(name, f"({op}) must read streams or spikes, got {sorted(kinds)}", "join one kind")
             return
         try:
@@ -167,7 +171,9 @@ class _Builder:
         alone = len(step.args[0].users) == 1
         if op == "norm":
             if parent.op != "conv" or parent.norm or not alone:
-                self._refuse(name, "(norm) must follow a convolution that nothing else reads", "move it there")
+                self._refuse(
+                    name, "(norm) must follow a convolution that nothing else reads", "move it there"
+                )
             else:
                 self.graph.mark(parent.name, norm=name)
         elif op == "mean":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 
 __all__ = ["COMMANDS", "main"]
 
@@ -37,12 +38,25 @@ def _usage() -> str:
     )
 
 
+def _switches(command: Callable | dict[str, Callable], arguments: list[str]) -> list[str]:
+    """A switch alone, `--explain`, means `--explain=true` where the command has `explain: bool = False`."""
+    import inspect
+
+    commands = command.values() if isinstance(command, dict) else [command]  # a dict: subcommands
+    parameters = [p for c in commands for p in inspect.signature(c).parameters.values()]
+    names = {f"--{p.name}" for p in parameters if p.default is False}
+    following = [*arguments[1:], ""]
+    pairs = zip(arguments, following, strict=True)
+    return [f"{a}=true" if a in names and b not in ("true", "false") else a for a, b in pairs]
+
+
 def _run(name: str, arguments: list[str]) -> int:
     module = importlib.import_module(f"lampyris.cli.{COMMANDS[name][0]}")
     if name in _RAW:
         return int(module.main(arguments) or 0)
     import jsonargparse
 
+    arguments = _switches(getattr(module, name), arguments)
     result = jsonargparse.auto_cli(getattr(module, name), args=arguments, prog=f"lampyris {name}", as_positional=True)
     return int(result or 0)
 

@@ -21,7 +21,7 @@ def simulate(
         input: picture, folder of pictures, or .npy file with uint8 [(B,) C, H, W] ([T, (B,) C, H, W] for
             sequences); left out: one image of random pixels.
         out: write the read-out as a .npy file, float64 [B, C, H, W].
-        datapath: functional, cascade or tree.
+        datapath: of the device.
         preset: board whose cycles are printed; left out: the image's.
         seed: of the random pixels.
         limit: at most this many inputs, 0 for all.

@@ -15,6 +15,7 @@ from lampyris.cli.wrong_keys import one_line
 from lampyris.files import atomic_write
 from lampyris.tasks.detection import (
     DetectionTask,
+    DetectionWriter,
     ExactResume,
     ResultsTable,
     SamplePictures,
@@ -98,6 +99,8 @@ class DetectionCLI(LightningCLI):
         if fit:
             callbacks = [*callbacks, ExactResume(), ResultsTable(str(self.folder)), SamplePictures()]
             callbacks += [_last(self.folder), _best(self.folder)]
+        if self.command == "predict":
+            callbacks = [*callbacks, DetectionWriter(self.folder / "predictions")]
         config["default_root_dir"] = config.get("default_root_dir") or str(self.folder)
         return super()._instantiate_trainer(config, callbacks)
 
@@ -113,7 +116,12 @@ class DetectionCLI(LightningCLI):
     def load_weights(self) -> None:
         """Put the checkpoint's weights into the model, whatever wrote them."""
         path = self.options.ckpt_path
-        state = load_checkpoint(path)["state_dict"]
+        content = load_checkpoint(path)
+        state = content["state_dict"]
+        if "plan" in content:  # an exact model
+            from lampyris import compress
+
+            compress.apply_plan(self.model.model, content["plan"])
         check_state(self.model.model, state, str(path))
         self.model.model.load_state_dict(state)
         self.config_init[self.command]["ckpt_path"] = None
@@ -128,6 +136,10 @@ class DetectionCLI(LightningCLI):
 
     def before_predict(self) -> None:
         self.load_weights()
+        self.config_init["predict"]["return_predictions"] = False
+
+    def after_predict(self) -> None:
+        print(f"wrote {self.folder / 'predictions'}: detections.json and pictures")
 
 
 def _last(folder: Path) -> ModelCheckpoint:

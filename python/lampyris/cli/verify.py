@@ -25,7 +25,7 @@ def verify(
         data: COCO-format or Gen1-format folder, folder of pictures, picture or .npy file; left out: the
             test split of the generated set that fits the network.
         json: also write the report to this file.
-        datapath: of the device: functional, cascade or tree.
+        datapath: of the device.
     """
     from rich.console import Console
 

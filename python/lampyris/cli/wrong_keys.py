@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ UNKNOWN_OPTION = re.compile(r"class_path '([^']+)':\s+Option '([^']+)' is not ac
 UNKNOWN_CLASS = re.compile(r"module '([^']+)' has no attribute '([^']+)'")
 PARSER_KEY = re.compile(r'Parser key "([^"]+)":')
 EXPECTED = re.compile(r"Expected a (?:<class '([^']+)'>|(.+?))(?:\. Got value|$)", re.MULTILINE)
+UNREADABLE = re.compile(r"Unable to load config ['\"]([^'\"]+)")
 GIVEN = re.compile(r"(?:Got|Given) value: (.+)")
 
 
@@ -51,16 +53,20 @@ def one_line(message: str, keys: Iterable[str], arguments: Sequence[str] = ()) -
         kinds = " or ".join(dict.fromkeys("null" if k == "NoneType" else k for k in expected))
         where = _source(prefix.rstrip(": "), arguments)
         return f"{where}{prefix.rstrip(': ')} must be {kinds}, got {given[-1].strip()}"
-    return "; ".join(line.strip().rstrip(":") for line in message.splitlines() if line.strip())
+    if found := UNREADABLE.search(message):
+        return f"{prefix}config file {found[1]!r} does not exist or is no YAML mapping"
+    where = _source("", arguments) if "parsing config" in message else ""
+    message = message.removeprefix('Parser key "config": ')
+    return where + "; ".join(line.strip().rstrip(":") for line in message.splitlines() if line.strip())
 
 
 def _source(key: str, arguments: Sequence[str]) -> str:
     """The config file that holds the key, when the command line does not."""
     last = key.rsplit(".", 1)[-1]
     given = [a.split("=")[0] for a in arguments]
-    if any(a.startswith("--") and a.endswith(last) for a in given):
+    if last and any(a.startswith("--") and a.endswith(last) for a in given):
         return ""
-    files = [b for a, b in zip(arguments, arguments[1:], strict=False) if a in ("--config", "-c")]
+    files = [b for a, b in itertools.pairwise(arguments) if a in ("--config", "-c")]
     files += [a.split("=", 1)[1] for a in arguments if a.startswith("--config=")]
     return f"{', '.join(files)}: " if files else ""
 

@@ -2,7 +2,8 @@
 
 A float network becomes exact in place and trains on in anyone's loop::
 
-    plan = compress.prepare(model, compress.ExactConfig(target="ems", time_steps=4, calibration=loader), images)
+    config = compress.ExactConfig(target="ems", time_steps=4, calibration=loader)
+    plan = compress.prepare(model, config, images)
     compress.apply_plan(fresh_model, plan).load_state_dict(state)      # before loading an exact checkpoint
     network = compress.integer_network(model)                          # the integers, numpy only
 """

@@ -49,14 +49,26 @@ def violations(graph: Graph, target: str, time_steps: int) -> list[Problem]:
             found += _convolution(node, time_steps)
             found += _norm(node, graph)
         elif node.op == "maxpool" and node.module.kernel_size != 2:
-            found.append((node.name, f"pools {node.module.kernel_size} x {node.module.kernel_size}", "use MaxPool2d(2)"))
+            found.append(
+                (
+                    node.name,
+                    f"pools {node.module.kernel_size} x {node.module.kernel_size}",
+                    "use MaxPool2d(2)",
+                )
+            )
         elif node.op == "upsample" and node.module.factor != 2:
-            found.append((node.name, f"enlarges {node.module.factor} times", "use Upsample(2), several in a row"))
-        if target == "v1" and (node.op == "add" or node.kind == "stream" and node.op in ("maxpool", "upsample", "concat")):
+            found.append(
+                (node.name, f"enlarges {node.module.factor} times", "use Upsample(2), several in a row")
+            )
+        if target == "v1" and (
+            node.op == "add" or (node.kind == "stream" and node.op in ("maxpool", "upsample", "concat"))
+        ):
             found.append((node.name, f"({node.op}) needs a stored stream", "use target ems, or family v1"))
     for group in stream_groups(graph):
         if not group.readers:
-            found.append((group.name, "is a stream that no neuron reads", "remove the layers that lead to it"))
+            found.append(
+                (group.name, "is a stream that no neuron reads", "remove the layers that lead to it")
+            )
     return found
 
 
@@ -77,9 +89,13 @@ def _neuron(node: Node, target: str) -> list[Problem]:
         reason = f"has (decay, gain) = ({_show(lif.decay)}, {_show(lif.gain)})"
         found.append((node.name, reason, f"on {target} train with {settings}"))
     if threshold is None or not threshold > 0:
-        found.append((node.name, f"has threshold {_show(lif.threshold)}", "use one positive threshold per layer"))
+        found.append(
+            (node.name, f"has threshold {_show(lif.threshold)}", "use one positive threshold per layer")
+        )
     if lif.reset != "hard" or scalar(lif.v_reset) != 0:
-        found.append((node.name, f"has reset {lif.reset!r} to {_show(lif.v_reset)}", "train with hard reset to 0"))
+        found.append(
+            (node.name, f"has reset {lif.reset!r} to {_show(lif.v_reset)}", "train with hard reset to 0")
+        )
     return found
 
 
@@ -95,7 +111,9 @@ def _convolution(node: Node, time_steps: int) -> list[Problem]:
         found.append((node.name, f"sums {fan_in} products", f"keep C_in K_h K_w <= {MAX_FAN_IN}"))
     bound = time_steps * (WEIGHT_LIMIT * fan_in + BIAS_LIMIT)
     if node.op == "output" and bound >= ACCUMULATOR_LIMIT:
-        found.append((node.name, f"may accumulate {bound} over T = {time_steps}", "keep it below 2^24: fewer channels"))
+        found.append(
+            (node.name, f"may accumulate {bound} over T = {time_steps}", "keep it below 2^24: fewer channels")
+        )
     return found
 
 

@@ -14,6 +14,7 @@ from .folding import folded_parameters
 from .ranges import Calibration
 from .steps import (
     BIAS_LIMIT,
+    STREAM_LIMIT,
     THETA_LIMIT,
     WEIGHT_LIMIT,
     group_step,
@@ -68,14 +69,18 @@ class Steps:
                 maxima[name] = self.maxima[name]
                 bias = max(bias, float(b.abs().max()))
         if not maxima:
-            theta, span, bound = stem_theta(v_th, stream), 0, "stream"
+            exponent = graph[group.name].module.input_exponent
+            theta, span = stem_theta(v_th, stream, self.maxima[group.name], exponent), 0
+            bound = "stream" if theta * stream * 2 > STREAM_LIMIT * v_th else "weights"
         else:
             step = group_step(v_th, maxima, stem, bias, stream)
             theta, span, bound = step.theta, step.span, step.bound
             if target == "v1":
                 assert span == 0, "a group of one convolution has S = 0"
         if theta < 1:
-            reason = f"group has Theta = {theta}, forced by its {bound} (max|x| {stream:.4g}, max|b| {bias:.4g})"
+            reason = (
+                f"group has Theta = {theta}, forced by its {bound} (max|x| {stream:.4g}, max|b| {bias:.4g})"
+            )
             self.problems.append((group.name, reason, "train with smaller weights, biases or currents there"))
         return {
             "name": group.name,
@@ -148,7 +153,9 @@ def _stem_shift(node: Node, maximum: float, group: dict, exponent: int, problems
     k = stem_shift(maximum, max(group["theta"], 1), group["v_th"], exponent)
     if k < 0:
         reason = f"has shift k = {k} in group {group['name']} (Theta {group['theta']}, S {group['span']})"
-        problems.append((node.name, reason, "start the residual stream with an EMS-Block1 instead of the stem"))
+        problems.append(
+            (node.name, reason, "start the residual stream with an EMS-Block1 instead of the stem")
+        )
     return k
 
 
@@ -169,7 +176,9 @@ def _neuron(node: Node, graph: Graph, steps: Steps) -> dict[str, Any]:
         theta = reader_threshold(threshold, group["theta"], group["v_th"])
         if theta > THETA_LIMIT:
             reason = f"has threshold {theta} on group {group['name']}"
-            steps.problems.append((node.name, reason, f"keep it at most {THETA_LIMIT}: use thresholds closer together"))
+            steps.problems.append(
+                (node.name, reason, f"keep it at most {THETA_LIMIT}: use thresholds closer together")
+            )
         scale = group["theta"] / group["v_th"]
         if segments and (segments[-1]["theta"], segments[-1]["scale"]) == (theta, scale):
             segments[-1]["channels"] += channels

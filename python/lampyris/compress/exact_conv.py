@@ -38,9 +38,9 @@ def place_like(layer: torch.nn.Module, weight: Tensor) -> None:
 class ExactConv2d(MaskedLayer, nn.Conv2d):
     """Spikes [T, B, C_in, H, W] -> currents X [T, B, C_out, H', W'], integers in float32.
 
-    ``X = sat16((P << s) + B + A)`` on target ems, ``P + B`` on v1 (docs/contract.md section 2). ``weight`` and
-    ``bias`` are the folded float32 parameters; their integers are recomputed in each forward on the frozen
-    step V_th / Theta. A convolution that a residual sum completes returns a `PendingCurrent`.
+    ``X = sat16((P << s) + B + A)`` on target ems, ``P + B`` on v1 (docs/contract.md section 2).
+    ``weight`` and ``bias`` are the folded float32 parameters; their integers are recomputed in each forward
+    on the frozen step V_th / Theta. A convolution that a residual sum completes returns a `PendingCurrent`.
 
     Args:
         conv: gives geometry, device and memory format.

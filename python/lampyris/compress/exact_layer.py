@@ -12,7 +12,20 @@ from torch import Tensor
 __all__ = ["ExactLayer", "exact_layers", "to_integers"]
 
 Entry = dict[str, Any]
-_FROZEN = ("name", "op", "theta", "v_th", "shift", "k", "exponent", "step", "segments", "leak", "inclusive", "saturate")
+_FROZEN = (
+    "name",
+    "op",
+    "theta",
+    "v_th",
+    "shift",
+    "k",
+    "exponent",
+    "step",
+    "segments",
+    "leak",
+    "inclusive",
+    "saturate",
+)
 
 
 class ExactLayer(torch.nn.Module):
@@ -36,8 +49,8 @@ class ExactLayer(torch.nn.Module):
         for key in sorted({*mine, *found}):
             if mine.get(key) != found.get(key):
                 raise ValueError(
-                    f"exact checkpoint: {self.entry['name']} must have {key} = {_short(mine.get(key))} as in the "
-                    f"plan applied, got {_short(found.get(key))}; apply the checkpoint's own plan first"
+                    f"exact checkpoint: {self.entry['name']} must have {key} = {_short(mine.get(key))} "
+                    f"as in the plan applied, got {_short(found.get(key))}; apply the checkpoint's plan first"
                 )
 
 
@@ -88,7 +101,8 @@ def to_integers(x: Tensor, dtype: type, name: str) -> np.ndarray:
     info = np.iinfo(dtype)
     if values.size and not (values.min() >= info.min and values.max() <= info.max):
         raise ValueError(
-            f"integer_network: {name} must fit {np.dtype(dtype).name}, got [{values.min():.0f}, {values.max():.0f}]"
+            f"integer_network: {name} must fit {np.dtype(dtype).name}, "
+            f"got [{values.min():.0f}, {values.max():.0f}]"
         )
     return values.astype(dtype)
 

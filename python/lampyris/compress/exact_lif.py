@@ -74,5 +74,7 @@ class ExactLIF(ExactLayer, nn.LIF):
 
     def thresholds(self) -> np.ndarray:
         """Strict integer thresholds int32 [C]: a spike where V > threshold."""
-        parts = [np.full(s["channels"], s["theta"] - int(self.inclusive), np.int32) for s in self.entry["segments"]]
+        parts = [
+            np.full(s["channels"], s["theta"] - int(self.inclusive), np.int32) for s in self.entry["segments"]
+        ]
         return np.concatenate(parts)

@@ -19,8 +19,8 @@ __all__ = ["ExactOutput"]
 class ExactOutput(MaskedLayer, nn.Conv2d):
     """Spikes [T, B, C_in, H, W] -> real predictions [1, B, C_out, H, W], already the mean over T.
 
-    ``acc += P + B`` over t in integers, read out as ``acc d_c / T`` in float64 and rounded once to float32, so
-    a task's loss sees exactly what the device's integers decode to. The `TimeMean` behind it has one step left.
+    ``acc += P + B`` over t in integers, read out as ``acc d_c / T`` in float64 and rounded once to float32:
+    a task's loss sees exactly what the device's integers decode to. The `TimeMean` behind has one step left.
 
     Args:
         conv: gives geometry and device.

@@ -12,8 +12,12 @@ from lampyris.capture import Graph
 __all__ = ["fold_norm", "folded_copy", "folded_parameters"]
 
 
-def fold_norm(weight: Tensor, bias: Tensor | None, norm: torch.nn.BatchNorm2d | None) -> tuple[Tensor, Tensor]:
-    """(W', b') of convolution and frozen norm: ``v = gamma / sqrt(var + eps); W' = W v; b' = beta + (b - mean) v``.
+def fold_norm(
+    weight: Tensor, bias: Tensor | None, norm: torch.nn.BatchNorm2d | None
+) -> tuple[Tensor, Tensor]:
+    """(W', b') of a convolution and its frozen norm.
+
+    ``v = gamma / sqrt(var + eps); W' = W v; b' = beta + (b - mean) v``.
 
     Args:
         weight: [C_out, C_in, K, K].
@@ -32,8 +36,10 @@ def fold_norm(weight: Tensor, bias: Tensor | None, norm: torch.nn.BatchNorm2d | 
     w = weight.detach().double()
     b = torch.zeros(len(w), dtype=torch.float64, device=w.device) if bias is None else bias.detach().double()
     if norm is not None:
-        v = torch.rsqrt(norm.running_var.double() + norm.eps) if norm.weight is None else (
-            norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        v = (
+            torch.rsqrt(norm.running_var.double() + norm.eps)
+            if norm.weight is None
+            else (norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps))
         )
         w = w * v.view(-1, 1, 1, 1)
         b = (b - norm.running_mean.double()) * v
@@ -42,7 +48,7 @@ def fold_norm(weight: Tensor, bias: Tensor | None, norm: torch.nn.BatchNorm2d | 
 
 
 def folded_copy(model: torch.nn.Module, graph: Graph) -> torch.nn.Module:
-    """A copy of ``model`` in evaluation mode whose convolutions hold W', b' and whose norms are identities."""
+    """A copy of ``model`` in evaluation mode: convolutions hold W', b', norms are identities."""
     folded = copy.deepcopy(model).eval()
     for node in graph:
         if node.op == "stem":

@@ -13,10 +13,10 @@ __all__ = ["PendingCurrent"]
 
 
 class PendingCurrent:
-    """P << s plus B of the last convolution of a residual branch; ``+ shortcut`` gives sat16((P << s) + B + A).
+    """(P << s) + B of a residual branch's last convolution; ``+ shortcut`` gives sat16((P << s) + B + A).
 
-    Clamping the sum once needs both operands, so the convolution hands out this object and a plain ``+`` in the
-    model's forward completes it. Anything else done with it raises TypeError.
+    Clamping the sum once needs both operands, so the convolution hands out this object and a plain ``+`` in
+    the model's forward completes it. Anything else done with it raises TypeError.
     """
 
     __slots__ = ("current", "layer")
@@ -44,4 +44,6 @@ class PendingCurrent:
         pending[0]._refuse(name)
 
     def _refuse(self, got: str):
-        raise TypeError(f"{self.layer.entry['name']}: current must be completed by + with its shortcut, got {got}")
+        raise TypeError(
+            f"{self.layer.entry['name']}: current must be completed by + with its shortcut, got {got}"
+        )

@@ -27,9 +27,11 @@ def check_plan(plan: Plan) -> None:
 
 
 def plan_of(model: torch.nn.Module) -> Plan:
-    """The plan of an exact model, or of one that holds an exact model. Raises ValueError when there is none."""
+    """The plan of an exact model, or of a module that holds one. Raises ValueError when there is none."""
     for module in model.modules():
         plan = getattr(module, "exact_plan", None)
         if plan is not None:
             return plan
-    raise ValueError(f"plan_of: model must be exact (compress.prepare or apply_plan), got {type(model).__name__}")
+    raise ValueError(
+        f"plan_of: model must be exact (compress.prepare or apply_plan), got {type(model).__name__}"
+    )

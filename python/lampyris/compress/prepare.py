@@ -113,7 +113,9 @@ def _stem_problems(nodes: list[dict], folded: torch.nn.Module) -> list[Problem]:
             bound = stem_bound(*integers, entry["k"])
             if bound >= EXACT_LIMIT:
                 reason = f"may reach |acc + b32| = {bound}, 2^24 and more"
-                found.append((entry["name"], reason, "use a smaller kernel, fewer channels or a smaller bias"))
+                found.append(
+                    (entry["name"], reason, "use a smaller kernel, fewer channels or a smaller bias")
+                )
     return found
 
 
@@ -126,13 +128,19 @@ def _warnings(model: torch.nn.Module, groups: list[dict]) -> list[str]:
                 "bias": f"a bias of {group['max_bias']:.4g}",
                 "stream": f"currents up to {group['max_stream']:.4g}",
             }[group["bound"]]
-            found.append(f"group {group['name']}: Theta = {group['theta']} is below {LOW_THETA}, forced by {forced}")
+            found.append(
+                f"group {group['name']}: Theta = {group['theta']} is below {LOW_THETA}, forced by {forced}"
+            )
     for name, layer in exact_layers(model).items():
         if isinstance(layer, MaskedLayer):
             largest = int(abs(layer.integers()["weight"].astype(int)).max())
             if largest < LOW_WEIGHT:
                 theta = layer.entry.get("theta")
                 group = next((g for g in groups if name in g["convs"]), None)
-                forced = "its bias" if group is None else f"the {group['bound']} of group {group['name']} (Theta {theta})"
+                forced = (
+                    "its bias"
+                    if group is None
+                    else f"the {group['bound']} of group {group['name']} (Theta {theta})"
+                )
                 found.append(f"{name}: max|q_W| = {largest} is below {LOW_WEIGHT}, forced by {forced}")
     return found

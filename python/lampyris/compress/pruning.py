@@ -52,11 +52,15 @@ class Pruning:
             raise ValueError(f"Pruning: sparsity must be in [0, 1), got {self.sparsity}")
         for name, words in (("structure", STRUCTURES), ("scope", SCOPES)):
             if getattr(self, name) not in words:
-                raise ValueError(f"Pruning: {name} must be one of {', '.join(words)}, got {getattr(self, name)!r}")
+                raise ValueError(
+                    f"Pruning: {name} must be one of {', '.join(words)}, got {getattr(self, name)!r}"
+                )
         if not 0 <= self.begin <= self.end <= 1:
             raise ValueError(f"Pruning: must have 0 <= begin <= end <= 1, got {self.begin} and {self.end}")
         if self.every < 1 or not 1 <= self.n <= self.m:
-            raise ValueError(f"Pruning: must have every >= 1 and 1 <= n <= m, got {self.every}, {self.n}, {self.m}")
+            raise ValueError(
+                f"Pruning: must have every >= 1 and 1 <= n <= m, got {self.every}, {self.n}, {self.m}"
+            )
         object.__setattr__(self, "skip", tuple(self.skip))
 
 
@@ -112,6 +116,7 @@ class Pruner:
         self.pruning = pruning
         self.begin = round(pruning.begin * steps)
         self.end = round(pruning.end * steps)
+        self.applied: float | None = None  # None: nothing yet in this run
 
     def step(self, step: int) -> None:
         """Before optimizer step ``step`` (0, 1, ...): update the masks when they are due."""
@@ -124,6 +129,7 @@ class Pruner:
     def apply(self, sparsity: float) -> None:
         """Set all masks for one sparsity; weights pruned before may return."""
         pruning, layers = self.pruning, list(self.layers.values())
+        self.applied = sparsity
         if pruning.structure == "nm":
             share = sparsity / pruning.sparsity if pruning.sparsity else 0.0
             for layer in layers:
@@ -136,8 +142,9 @@ class Pruner:
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Final masks, and zeros written into the pruned weights."""
-        if self.pruning.structure == "nm" or any(bool(layer.mask.all()) for layer in self.layers.values()):
+        """Final masks, unless they stand (also from a checkpoint); zeros written into the pruned weights."""
+        untouched = self.applied is None and all(layer.dense for layer in self.layers.values())
+        if untouched or (self.applied is not None and self.applied < self.pruning.sparsity):
             self.apply(self.pruning.sparsity)
         for layer in self.layers.values():
             layer.weight.mul_(layer.mask)

@@ -7,7 +7,15 @@ from torch import Tensor
 
 from .steps import BIAS_LIMIT, WEIGHT_LIMIT
 
-__all__ = ["output_bias", "output_weight", "quantize", "stem_bias", "stem_weight", "synapse_bias", "synapse_weight"]
+__all__ = [
+    "output_bias",
+    "output_weight",
+    "quantize",
+    "stem_bias",
+    "stem_weight",
+    "synapse_bias",
+    "synapse_weight",
+]
 
 
 class _Quantize(torch.autograd.Function):
@@ -52,7 +60,9 @@ def quantize(x: Tensor, factors: tuple[float, ...], divisor: float | Tensor, lim
     return _Quantize.apply(x, factors, divisor, limit)
 
 
-def synapse_weight(weight: Tensor, theta: int, v_th: float, shift: int, limit: int | None = WEIGHT_LIMIT) -> Tensor:
+def synapse_weight(
+    weight: Tensor, theta: int, v_th: float, shift: int, limit: int | None = WEIGHT_LIMIT
+) -> Tensor:
     """``q_W = clamp(rint((W Theta) / (V_th 2^s)), -127, 127)``."""
     return quantize(weight, (float(theta),), v_th * 2**shift, limit)
 

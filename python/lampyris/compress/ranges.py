@@ -58,5 +58,7 @@ def calibrate(graph: Graph, folded: torch.nn.Module, batches: Iterable[Any], lim
         raise ValueError("prepare: calibration must give at least one batch, got none")
     for name, value in result.largest.items():
         if not value < float("inf"):
-            raise ValueError(f"prepare: currents of {name} must be finite on the calibration set, got {value}")
+            raise ValueError(
+                f"prepare: currents of {name} must be finite on the calibration set, got {value}"
+            )
     return result

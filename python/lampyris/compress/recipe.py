@@ -19,7 +19,7 @@ Loss = Callable[[Tensor, Any], Any]
 
 
 def cosine_rate(step: int, steps: int, warmup: float) -> float:
-    """Share of the learning rate at ``step``: linear warm-up over ``warmup`` of the steps, then a cosine to 0.
+    """Share of the learning rate at ``step``: linear warm-up for ``warmup`` of the steps, then a cosine to 0.
 
     Example:
         >>> [round(cosine_rate(step, 100, 0.1), 2) for step in (0, 9, 10, 55, 99)]
@@ -88,7 +88,9 @@ def fit_exact(
         optimizer.step()
         losses.append(float(value.detach()))
         if not math.isfinite(losses[-1]):
-            raise ValueError(f"fit_exact: loss must be finite, got {losses[-1]} at step {step}; lower the rate")
+            raise ValueError(
+                f"fit_exact: loss must be finite, got {losses[-1]} at step {step}; lower the rate"
+            )
         if on_step is not None:
             on_step(step, losses[-1])
     if pruner is not None:

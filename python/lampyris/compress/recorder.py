@@ -22,8 +22,8 @@ class Recorder:
 
     Attributes:
         spikes: bool [T, B, C, H, W] of neurons and of pooled, enlarged or joined spikes.
-        streams: X after sat16, int32 [T or 1, B, C, H, W], under the name of the stem or convolution that ends
-            it (a sum's X under its residual convolution), and of copied streams.
+        streams: X after sat16, int32 [T or 1, B, C, H, W], under the name of the stem or convolution that
+            ends it (a sum's X under its residual convolution), and of copied streams.
         membranes: V after reset, int32 [T, B, C, H, W].
         accumulators: outputs, int32 [B, C, H, W].
         clamped: elements of X that sat16 changed. saturated: membranes that sat18 changed.

@@ -93,21 +93,23 @@ def layer_shift(maximum: float, theta: int, v_th: float, span: int) -> int:
     return span
 
 
-def stem_theta(v_th: float, stream: float) -> int:
-    """Theta of a stem alone in its group: 256, halved until the calibrated stream fits.
+def stem_theta(v_th: float, stream: float, maximum: float, exponent: int) -> int:
+    """Theta of a stem alone in its group: 256, halved until the calibrated stream fits and k >= 0.
+
+    (Integer event counts, p = 0, have weights that would need k < 0 at 256.) 0 when no step fits.
 
     Example:
-        >>> stem_theta(0.5, 20.0), stem_theta(0.5, 40.0)
-        (256, 128)
+        >>> stem_theta(0.5, 20.0, 0.5, 8), stem_theta(0.5, 40.0, 0.5, 8), stem_theta(0.5, 1.0, 0.5, 0)
+        (256, 128, 64)
     """
     theta = STEM_THETA
-    while theta > 1 and stream > 0 and theta > math.floor(STREAM_LIMIT * v_th / stream):
+    while theta and (theta * stream > STREAM_LIMIT * v_th or stem_shift(maximum, theta, v_th, exponent) < 0):
         theta //= 2
-    return theta if stream <= 0 or theta <= math.floor(STREAM_LIMIT * v_th / stream) else 0
+    return theta
 
 
 def stem_shift(maximum: float, theta: int, v_th: float, exponent: int) -> int:
-    """k of the stem: ``floor(log2(127.5 (V_th / Theta) 2^p / max|W|))``; 0 for a stem of zeros. May be negative.
+    """k of the stem: ``floor(log2(127.5 (V_th / Theta) 2^p / max|W|))``; 0 for a stem of zeros, may be < 0.
 
     Example:
         >>> stem_shift(0.5, 256, 0.5, 8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -220,7 +219,7 @@ def _annotate(
         return report(f"{where}: category_id must name a category, got {_short(entry.get('category_id'))}")
     box = entry.get("bbox")
     numbers = isinstance(box, list) and len(box) == 4 and all(type(v) in (int, float) for v in box)
-    if not numbers or not all(math.isfinite(v) and abs(v) < 1e9 for v in box) or min(box[2:]) < 0:
+    if not numbers or not all(abs(v) < 1e9 for v in box) or min(box[2:]) < 0:
         return report(f"{where}: bbox must be [x, y, width, height], finite, sizes >= 0, got {_short(box)}")
     x, y, w, h = box
     left, top = max(x, 0.0), max(y, 0.0)
@@ -235,7 +234,7 @@ def _annotate(
     image.boxes.append((left, top, right, bottom))
     image.labels.append(label)
     image.crowd.append(bool(entry.get("iscrowd", 0)))
-    image.areas.append(float(area) if type(area) in (int, float) else float(w * h))
+    image.areas.append(float(area) if type(area) in (int, float) and 0 <= area < 1e18 else float(w * h))
     return None
 
 

@@ -144,7 +144,7 @@ def _labels(recording: int, table: Boxes, size: tuple[int, int], chosen: BoxFilt
     keep = chosen.keep(table.t, boxes)
     t, boxes, classes = table.t[keep], boxes[keep], table.class_id[keep]
     times, starts = np.unique(t, return_index=True)
-    ends = [*starts[1:], len(t)]
+    ends = [*starts, len(t)][1:]
     return [
         Label(recording, int(time), boxes[first:last], classes[first:last])
         for time, first, last in zip(times, starts, ends, strict=True)

@@ -25,7 +25,7 @@ GEN1_DTYPE = np.dtype(
         ("track_id", "<u4"),
     ]
 )
-# 40 bytes: the 1 megapixel release and the current toolbox.
+# 40 bytes, the last 4 unused: the 1 megapixel release and the current toolbox.
 MEGAPIXEL_DTYPE = np.dtype(
     [
         ("t", "<i8"),
@@ -36,7 +36,8 @@ MEGAPIXEL_DTYPE = np.dtype(
         ("class_id", "<u4"),
         ("track_id", "<u4"),
         ("class_confidence", "<f4"),
-    ]
+    ],
+    align=True,
 )
 
 MAX_TIME = 1 << 40  # us

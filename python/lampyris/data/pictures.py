@@ -70,6 +70,7 @@ def background(
     limit = min(photo.height, last - first)
     side = int(rng.integers(min(80, limit), limit + 1))
     x, y = int(rng.integers(first, last - side + 1)), int(rng.integers(photo.height - side + 1))
-    crop = photo.resize((size, size), Image.Resampling.BILINEAR, box=(x, y, x + side, y + side))
+    # Cropped first: resize(box=...) would filter in pixels from beyond the box, so from other columns.
+    crop = photo.crop((x, y, x + side, y + side)).resize((size, size), Image.Resampling.BILINEAR)
     picture = np.asarray(crop, np.float32) / 255.0
     return picture[:, ::-1] if rng.random() < 0.5 else picture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lampyris.compress.integer_network import IntegerNetwork
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = ["Explanation", "explain"]
+
+CYCLE_CAUSES = ("compute", "reload", "flush", "weights", "residual", "output", "stall", "total")
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Explanation:
             "parallelism": self.parallelism,
             "violations": [violation.to_json() for violation in self.violations],
             "notes": self.notes,
-            "timing": None if self.timing is None else self.timing.to_json(),
+            "timing": None if self.timing is None else asdict(self.timing),
         }
 
     def table(self):
@@ -67,18 +69,20 @@ class Explanation:
 
 
 def price_table(explanation: Explanation):
-    """A `rich` table of cycles per command."""
+    """A `rich` table of cycles per layer."""
     from rich.table import Table
 
-    title = f"fits {explanation.target} ({explanation.preset}, P = {explanation.parallelism})"
-    table = Table(title=title)
-    if explanation.timing is None:
-        return table
-    rows = explanation.timing.to_json()["commands"]
-    for column in rows[0] if rows else ():
-        table.add_column(column, justify="left" if column == "name" else "right")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+    timing = explanation.timing
+    title = f"fits {explanation.target} on {explanation.preset}, P = {explanation.parallelism}"
+    if timing is None:
+        return Table(title=title)
+    table = Table(title=f"{title}: {timing.total['total']} cycles, {timing.frames_per_second:.0f} frames/s")
+    table.add_column("layer")
+    table.add_column("op")
+    for cause in CYCLE_CAUSES:
+        table.add_column(cause, justify="right")
+    for layer in timing.layers:
+        table.add_row(layer.name, layer.op, *(str(layer.cycles[cause]) for cause in CYCLE_CAUSES))
     return table
 
 

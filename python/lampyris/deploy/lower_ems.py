@@ -8,7 +8,7 @@ import numpy as np
 
 from lampyris.compress.integer_network import IntegerNetwork, IntegerNode
 
-from .nodes import nodes_of
+from .nodes import nodes_of, quantizer_notes
 
 __all__ = ["fused_neurons", "lower_ems"]
 
@@ -51,6 +51,8 @@ def lower_ems(network: IntegerNetwork, parallelism: int, preset: str) -> Any:
         elif node.op == "output":
             program.output(node.name, node.inputs[0], node.arrays["weight"], node.arrays["bias"])
             program.host_output(node.name, step=node.arrays["step"], class_names=list(network.class_names))
+    for key, text in quantizer_notes(network).items():
+        program.note(key, text)
     return program.build()
 
 

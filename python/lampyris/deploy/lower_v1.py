@@ -7,7 +7,7 @@ from typing import Any
 from lampyris.compress.integer_network import IntegerNetwork
 
 from .check_chain import chain_layers
-from .nodes import nodes_of
+from .nodes import nodes_of, quantizer_notes
 
 __all__ = ["lower_v1"]
 
@@ -22,7 +22,7 @@ def lower_v1(network: IntegerNetwork, parallelism: int, preset: str) -> Any:
         leak = str(layer.neuron.params.get("leak", "none"))
         weight, bias = layer.conv.arrays["weight"], layer.conv.arrays["bias"]
         layers.append(firefly.conv(weight, bias, threshold, pool=layer.pool is not None, leak=leak))
-        names.append(layer.neuron.name)
+        names.append({"neuron": layer.neuron.name, "pool": "" if layer.pool is None else layer.pool.name})
     stem, output = nodes_of(network, "stem")[0], nodes_of(network, "output")[0]
     image, neuron = network.node(stem.inputs[0]), network.readers(stem.name)[0]
     return firefly.build(
@@ -32,6 +32,7 @@ def lower_v1(network: IntegerNetwork, parallelism: int, preset: str) -> Any:
         target="v1",
         preset=preset,
         names=names,
+        notes=quantizer_notes(network),
         host_stem={
             "name": stem.name,
             "neuron": neuron.name,

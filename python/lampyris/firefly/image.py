@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from lampyris.files import atomic_write
 from lampyris.firefly.canonical_json import refuse
 from lampyris.firefly.image_reader import read_image
@@ -77,6 +78,29 @@ class Image:
             )
         return layers
 
+    @property
+    def plan_json(self) -> str:
+        """The plan as JSON text, as ``lampyris._native`` takes it."""
+        return json.dumps(self.plan, default=operator.index)
+
+    def native_tensors(self) -> list[tuple[str, str, bytes]]:
+        """The tensors as ``lampyris._native`` takes them: (name, "U8" or "U32", bytes).
+
+        Raises:
+            ValueError: an array that is not uint8 [n] or uint32 [n].
+        """
+        return [(name, *_stored(name, array)) for name, array in self.tensors.items()]
+
+    def check(self) -> None:
+        """Check that registers, parameters and plan agree.
+
+        Raises:
+            ValueError: the first disagreement.
+        """
+        from lampyris import _native
+
+        _native.firefly.check_program(self.plan_json, self.native_tensors())
+
     def to_bytes(self) -> bytes:
         """The file's bytes, always the same for the same plan and tensors.
 
@@ -85,8 +109,7 @@ class Image:
         """
         from lampyris import _native
 
-        tensors = [(name, *_stored(name, array)) for name, array in self.tensors.items()]
-        return _native.io.write_image(json.dumps(self.plan, default=operator.index), tensors)
+        return _native.io.write_image(self.plan_json, self.native_tensors())
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the file, whole or not at all.
@@ -98,7 +121,7 @@ class Image:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Image:
-        """An image from a file's bytes, every check of contract section 6 made (in C++).
+        """An image from a file's bytes, with every check of the file (made in C++); see ``check``.
 
         Raises:
             ValueError: ``weight image: <what>, expected ..., got ...``.
@@ -111,17 +134,19 @@ class Image:
 
 
 def load(path: str | os.PathLike) -> Image:
-    """Read a weight image.
+    """Read a weight image and check it: the file, then the agreement of registers and plan.
 
     Raises:
         ValueError: ``weight image <path>: <what>, expected ..., got ...``. OSError: no such file.
     """
     data = Path(path).read_bytes()
     try:
-        return Image.from_bytes(data)
+        image = Image.from_bytes(data)
+        image.check()
     except ValueError as error:
-        reason = str(error).removeprefix("weight image")
-        raise ValueError(f"weight image {os.fspath(path)}{reason}") from None
+        reason = str(error).removeprefix("weight image").removeprefix(": ")
+        raise ValueError(f"weight image {os.fspath(path)}: {reason}") from None
+    return image
 
 
 def _stored(name: str, array: np.ndarray) -> tuple[str, bytes]:

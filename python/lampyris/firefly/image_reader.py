@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from lampyris.firefly.canonical_json import parse_canonical, refuse, show
 from lampyris.firefly.crc32c import crc32c
 

@@ -3,18 +3,22 @@
 Everything here reads what the other parts computed; nothing is estimated that was measured.
 """
 
-from lampyris.report.activity import LayerActivity, activity, synaptic_operations
+from lampyris.report.activity import LayerActivity, activity, record_spikes, synaptic_operations
 from lampyris.report.energy import energy
 from lampyris.report.footprint import Footprint, footprint
-from lampyris.report.pictures import draw_activity, draw_detections
+from lampyris.report.pictures import draw_activity
+from lampyris.report.summary import BoardRow, StageRow, Summary
 
 __all__ = [
+    "BoardRow",
     "Footprint",
     "LayerActivity",
+    "StageRow",
+    "Summary",
     "activity",
     "draw_activity",
-    "draw_detections",
     "energy",
     "footprint",
+    "record_spikes",
     "synaptic_operations",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LayerActivity", "activity", "synaptic_operations"]
+__all__ = ["LayerActivity", "activity", "record_spikes", "synaptic_operations"]
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,41 @@ def activity(spikes: dict[str, np.ndarray]) -> list[LayerActivity]:
     return rows
 
 
-def synaptic_operations(network, spikes: dict[str, np.ndarray]) -> dict[str, float]:
+def record_spikes(model, inputs, names: list[str]) -> dict[str, np.ndarray]:
+    """Spikes of the named layers of a float or exact model in one forward.
+
+    Args:
+        model: a torch module in evaluation mode.
+        inputs: one batch, as the model takes it.
+        names: qualified names of layers that give spikes [T, B, C, H, W].
+
+    Returns:
+        Bool arrays by name, in the order the layers ran.
+    """
+    import torch
+
+    found: dict[str, np.ndarray] = {}
+
+    def keep(name: str):
+        return lambda module, arguments, output: found.__setitem__(name, (output != 0).cpu().numpy())
+
+    handles = [model.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    try:
+        with torch.no_grad():
+            model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def synaptic_operations(network, spikes: dict[str, np.ndarray], *, dense: bool = False) -> dict[str, float]:
     """Additions caused by spikes, per image: one for each (spike, nonzero weight it meets).
 
     Args:
         network: ``compress.IntegerNetwork``.
         spikes: bool arrays [T, B, C, H, W] by node name, as recorded on the same network.
+        dense: count every weight as nonzero (a float network of the same shape).
 
     Returns:
         Operations per image (all T steps) by convolution name.
@@ -60,7 +89,8 @@ def synaptic_operations(network, spikes: dict[str, np.ndarray]) -> dict[str, flo
         source = torch.from_numpy(np.ascontiguousarray(spikes[node.inputs[0]]))
         batch = source.shape[1]
         # The number of nonzero weights over output channels that each (input channel, tap) meets.
-        taps = torch.from_numpy((node.arrays["weight"] != 0).sum(axis=0)).to(torch.float64)
+        weight = node.arrays["weight"]
+        taps = torch.from_numpy(((weight != 0) | dense).sum(axis=0)).to(torch.float64)
         met = torch.nn.functional.conv2d(
             source.flatten(0, 1).to(torch.float64),
             taps[None],

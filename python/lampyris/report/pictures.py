@@ -1,19 +1,15 @@
-"""Pictures: detections beside ground truth, spike rasters and firing rates."""
+"""Spike rasters and firing rates as one picture."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lampyris.files import atomic_write
 
-__all__ = ["draw_activity", "draw_detections"]
-
-_TRUTH, _FOUND = "#ffffff", "#ffb000"
-
+__all__ = ["draw_activity"]
 
 def _save(figure, path: str | Path) -> Path:
     buffer = io.BytesIO()
@@ -22,89 +18,6 @@ def _save(figure, path: str | Path) -> Path:
 
     plt.close(figure)
     return atomic_write(path, buffer.getvalue())
-
-
-def _pixels(sample: np.ndarray) -> np.ndarray:
-    """RGB bytes [H, W, 3] of an image [3, H, W] or of event counts [T, 2, H, W]."""
-    if sample.ndim == 3 and sample.shape[0] == 3:
-        return np.moveaxis(sample, 0, -1)
-    counts = sample.reshape(-1, 2, *sample.shape[-2:]).astype(np.float64)
-    steps = len(counts)
-    ink = np.zeros((*sample.shape[-2:], 3))
-    for step, (off, on) in enumerate(counts):
-        shade = (step + 1) / steps
-        ink += np.clip(on, 0, 2)[..., None] / 2 * np.array([1.0, 0.55, 0.1]) * shade
-        ink += np.clip(off, 0, 2)[..., None] / 2 * np.array([0.1, 0.55, 1.0]) * shade
-    return (255 * np.clip(ink, 0, 1)).astype(np.uint8)
-
-
-def _boxes(axis, boxes, labels, names, colour, style, scores=None) -> None:
-    from matplotlib.patches import Rectangle
-
-    for index, (box, label) in enumerate(zip(np.asarray(boxes), np.asarray(labels), strict=True)):
-        x1, y1, x2, y2 = box
-        axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, ls=style, lw=1.4))
-        text = names[int(label)] + ("" if scores is None else f" {scores[index]:.2f}")
-        axis.text(x1, y1 - 1, text, color=colour, fontsize=7, va="bottom", clip_on=True)
-
-
-def draw_detections(
-    path: str | Path,
-    images: Sequence[np.ndarray],
-    truths: Sequence[dict],
-    detections: Sequence[dict],
-    class_names: Sequence[str],
-    *,
-    score: float = 0.3,
-    title: str = "",
-) -> Path:
-    """Ground truth (left of each pair, white) beside detections (right, amber).
-
-    Args:
-        path: PNG to write.
-        images: uint8 arrays [3, H, W], or event counts [T, 2, H, W].
-        truths: dictionaries with ``boxes`` [n, 4] x1 y1 x2 y2 and ``labels`` [n].
-        detections: the same with ``scores`` [n].
-        class_names: text of each label.
-        score: detections below are not drawn.
-        title: heading of the picture.
-
-    Returns:
-        The path written.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
-
-    pairs = min(2, len(images))
-    rows = (len(images) + pairs - 1) // pairs
-    figure, axes = plt.subplots(rows, 2 * pairs, figsize=(5.0 * pairs, 2.6 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for index, (image, truth, found) in enumerate(zip(images, truths, detections, strict=True)):
-        left, right = axes[index // pairs, 2 * (index % pairs) : 2 * (index % pairs) + 2]
-        for axis in (left, right):
-            axis.imshow(_pixels(np.asarray(image)), interpolation="nearest")
-        _boxes(left, truth["boxes"], truth["labels"], class_names, _TRUTH, "--")
-        scores = np.asarray(found["scores"])
-        keep = scores >= score
-        _boxes(
-            right,
-            np.asarray(found["boxes"])[keep],
-            np.asarray(found["labels"])[keep],
-            class_names,
-            _FOUND,
-            "-",
-            scores[keep],
-        )
-        if index < pairs:
-            left.set_title("ground truth", fontsize=9)
-            right.set_title("detected", fontsize=9)
-    if title:
-        figure.suptitle(title, fontsize=11)
-    figure.tight_layout()
-    return _save(figure, path)
 
 
 def draw_activity(

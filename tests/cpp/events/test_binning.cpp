@@ -12,7 +12,7 @@
 namespace lampyris {
 namespace {
 
-std::vector<uint8_t> bin(const DatFile& file, const BinWindow& window) {
+std::vector<uint8_t> bin(const DatView& file, const BinWindow& window) {
   std::vector<uint8_t> frames(static_cast<size_t>(window.elements()), 99);
   bin_events(file, window, frames.data());
   return frames;
@@ -22,7 +22,7 @@ std::string refusal(const std::vector<Event>& events, const BinWindow& window) {
   const TemporaryDat dat(dat_bytes(kDatHeader, events));
   const DatFile file(dat.path());
   try {
-    bin(file, window);
+    bin(file.view(), window);
   } catch (const std::invalid_argument& error) {
     return std::string(error.what()).substr(std::string("event file: ").size() + dat.path().size());
   }
@@ -34,7 +34,7 @@ TEST(Binning, PutsEventsIntoHalfOpenBins) {
   const TemporaryDat dat(dat_bytes(
       kDatHeader,
       {{99, 0, 0, 1}, {100, 1, 2, 1}, {199, 1, 2, 1}, {200, 1, 2, 0}, {299, 3, 0, 1}, {300, 0, 0, 1}}));
-  const std::vector<uint8_t> frames = bin(DatFile(dat.path()), {300, 100, 2, 3, 4});
+  const std::vector<uint8_t> frames = bin(DatFile(dat.path()).view(), {300, 100, 2, 3, 4});
   std::vector<uint8_t> expected(2 * 2 * 3 * 4, 0);
   const auto at = [&](int t, int p, int y, int x) -> uint8_t& {
     return expected[static_cast<size_t>(((t * 2 + p) * 3 + y) * 4 + x)];
@@ -47,28 +47,28 @@ TEST(Binning, PutsEventsIntoHalfOpenBins) {
 
 TEST(Binning, AWindowBeforeTheStartStaysEmptyThere) {
   const TemporaryDat dat(dat_bytes(kDatHeader, {{0, 0, 0, 1}, {5, 0, 0, 1}, {10, 0, 0, 1}}));
-  const std::vector<uint8_t> frames = bin(DatFile(dat.path()), {10, 10, 3, 1, 1});
+  const std::vector<uint8_t> frames = bin(DatFile(dat.path()).view(), {10, 10, 3, 1, 1});
   EXPECT_EQ(frames, (std::vector<uint8_t>{0, 0, 0, 0, 0, 2}));
 }
 
 TEST(Binning, CountsSaturate) {
   const TemporaryDat dat(dat_bytes(kDatHeader, std::vector<Event>(300, Event{1, 0, 0, 0})));
-  EXPECT_EQ(bin(DatFile(dat.path()), {2, 2, 1, 1, 1}), (std::vector<uint8_t>{255, 0}));
+  EXPECT_EQ(bin(DatFile(dat.path()).view(), {2, 2, 1, 1, 1}), (std::vector<uint8_t>{255, 0}));
 }
 
 TEST(Binning, BinsOfAnyLengthSumToTheWindow) {
   std::mt19937 random(2);
   std::vector<Event> events(2000);
   for (Event& e : events) {
-    e = {random() % 1200, static_cast<uint16_t>(random() % 4), static_cast<uint16_t>(random() % 3),
-         static_cast<uint8_t>(random() % 2)};
+    e = {static_cast<uint32_t>(random() % 1200), static_cast<uint16_t>(random() % 4),
+         static_cast<uint16_t>(random() % 3), static_cast<uint8_t>(random() % 2)};
   }
   std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.t < b.t; });
   const TemporaryDat dat(dat_bytes(kDatHeader, events));
   const DatFile file(dat.path());
-  const std::vector<uint8_t> whole = bin(file, {1200, 1200, 1, 3, 4});
+  const std::vector<uint8_t> whole = bin(file.view(), {1200, 1200, 1, 3, 4});
   for (const int64_t steps : {2, 3, 8, 1200}) {
-    const std::vector<uint8_t> frames = bin(file, {1200, 1200 / steps, steps, 3, 4});
+    const std::vector<uint8_t> frames = bin(file.view(), {1200, 1200 / steps, steps, 3, 4});
     for (size_t i = 0; i < whole.size(); ++i) {
       int sum = 0;
       for (size_t t = 0; t < static_cast<size_t>(steps); ++t) sum += frames[t * whole.size() + i];
@@ -90,12 +90,13 @@ TEST(Binning, RandomBytesAreSafe) {
   std::mt19937 random(3);
   for (int round = 0; round < 300; ++round) {
     std::string bytes = round % 2 ? kDatHeader : "";
-    for (size_t i = 0; i < 8 * (random() % 40); ++i) bytes += static_cast<char>(random());
+    const size_t length = 8 * (random() % 40);
+    for (size_t i = 0; i < length; ++i) bytes += static_cast<char>(random());
     const TemporaryDat dat(bytes);
     try {
       const DatFile file(dat.path());
-      file.check(3, 4);
-      bin(file, {int64_t{1} << 31, int64_t{1} << 29, 4, 3, 4});
+      file.view().check(3, 4);
+      bin(file.view(), {int64_t{1} << 31, int64_t{1} << 29, 4, 3, 4});
     } catch (const std::invalid_argument&) {
     }
   }

@@ -23,7 +23,8 @@ TEST(DatFile, DecodesTheBitFields) {
 TEST(DatFile, ReadsEventsAndBisects) {
   const TemporaryDat dat(
       dat_bytes(kDatHeader, {{10, 0, 0, 0}, {20, 3, 2, 1}, {20, 1, 1, 0}, {4000000000u, 2, 0, 1}}));
-  const DatFile file(dat.path());
+  const DatFile dat_file(dat.path());
+  const DatView& file = dat_file.view();
   ASSERT_EQ(file.size(), 4);
   EXPECT_EQ(file.header().width, 4);
   EXPECT_EQ(file.event(1).x, 3);
@@ -38,7 +39,7 @@ TEST(DatFile, ReadsEventsAndBisects) {
 TEST(DatFile, CheckCountsDisorderAndStrayEvents) {
   const TemporaryDat dat(
       dat_bytes(kDatHeader, {{10, 0, 0, 0}, {9, 4, 0, 0}, {11, 0, 3, 1}, {5, 0, 0, 0}}));
-  const EventCheck check = DatFile(dat.path()).check(3, 4);
+  const EventCheck check = DatFile(dat.path()).view().check(3, 4);
   EXPECT_EQ(check.unsorted, 2);
   EXPECT_EQ(check.first_unsorted, 1);
   EXPECT_EQ(check.outside, 2);
@@ -47,7 +48,8 @@ TEST(DatFile, CheckCountsDisorderAndStrayEvents) {
 
 TEST(DatFile, AnEmptyFileHasNoEvents) {
   const TemporaryDat dat("");
-  const DatFile file(dat.path());
+  const DatFile dat_file(dat.path());
+  const DatView& file = dat_file.view();
   EXPECT_EQ(file.size(), 0);
   EXPECT_EQ(file.lower_bound(0), 0);
   EXPECT_EQ(file.check(1, 1).first_unsorted, -1);

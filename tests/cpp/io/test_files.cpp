@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -10,27 +9,16 @@
 #include "io/atomic_file.h"
 #include "io/file_error.h"
 #include "io/mapped_file.h"
+#include "io/temporary_folder.h"
 
 namespace lampyris {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Files : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "lampyris_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  size_t entries() const {
-    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), {}));
-  }
-
-  fs::path folder_;
-};
+size_t entries(const TemporaryFolder& folder) {
+  return static_cast<size_t>(std::distance(fs::directory_iterator(folder.path()), {}));
+}
 
 // The error code of a FileError that names `path`, or 0.
 template <typename Action>
@@ -45,9 +33,10 @@ int code_of(const std::string& path, Action action) {
   return 0;
 }
 
-TEST_F(Files, WrittenBytesAreMapped) {
+TEST(Files, WrittenBytesAreMapped) {
+  const TemporaryFolder folder;
   const std::vector<uint8_t> bytes = {1, 0, 255, 7};
-  const std::string path = folder_ / "new" / "folder" / "file.bin";
+  const std::string path = folder / "new/folder/file.bin";
   write_file_atomic(path, bytes);
   MappedFile file(path);
   EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), file.bytes().begin(), file.bytes().end()));
@@ -56,36 +45,39 @@ TEST_F(Files, WrittenBytesAreMapped) {
   EXPECT_TRUE(file.bytes().empty());
 }
 
-TEST_F(Files, EmptyFile) {
-  const std::string path = folder_ / "empty";
+TEST(Files, EmptyFile) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "empty";
   write_file_atomic(path, {});
   EXPECT_TRUE(MappedFile(path).bytes().empty());
 }
 
-TEST_F(Files, OverwritingLeavesOneFileAndOldReadersTheOldContent) {
-  const std::string path = folder_ / "file.bin";
+TEST(Files, OverwritingLeavesOneFileAndOldReadersTheOldContent) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "file.bin";
   write_file_atomic(path, std::vector<uint8_t>(10, 1));
   const MappedFile old(path);
   write_file_atomic(path, std::vector<uint8_t>(3, 2));
   EXPECT_EQ(old.bytes().size(), 10u);
   EXPECT_EQ(old.bytes()[9], 1);
   EXPECT_EQ(MappedFile(path).bytes().size(), 3u);
-  EXPECT_EQ(entries(), 1u);
+  EXPECT_EQ(entries(folder), 1u);
 }
 
-TEST_F(Files, FailuresNameThePathAndLeaveNothing) {
-  const std::string missing = folder_ / "missing";
+TEST(Files, FailuresNameThePathAndLeaveNothing) {
+  const TemporaryFolder folder;
+  const std::string missing = folder / "missing";
   EXPECT_EQ(code_of(missing, [&] { MappedFile file(missing); }), ENOENT);
-  EXPECT_EQ(code_of(folder_, [&] { MappedFile file(folder_); }), EISDIR);
-  const std::string pipe = folder_ / "pipe";
+  EXPECT_EQ(code_of(folder.path(), [&] { MappedFile file(folder.path()); }), EISDIR);
+  const std::string pipe = folder / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_EQ(code_of(pipe, [&] { MappedFile file(pipe); }), EINVAL);
-  const std::string taken = folder_ / "taken";
+  const std::string taken = folder / "taken";
   fs::create_directory(taken);
   EXPECT_NE(code_of(taken, [&] { write_file_atomic(taken, std::vector<uint8_t>(1)); }), 0);
-  const std::string below = folder_ / "pipe" / "file";
+  const std::string below = folder / "pipe/file";
   EXPECT_NE(code_of(below, [&] { write_file_atomic(below, std::vector<uint8_t>(1)); }), 0);
-  EXPECT_EQ(entries(), 2u);
+  EXPECT_EQ(entries(folder), 2u);
 }
 
 }  // namespace

@@ -154,3 +154,81 @@ def chain_network(seed=0, leak="none", time_steps=4, shape=(3, 32, 32), limit=60
     s = b.lif("l3", b.conv("c3", s, 32, limit=limit), leak)
     b.output("out", s)
     return b.network, b.images(3)
+
+
+def random_network(seed):
+    """A random graph of every operation: shared streams, nested copies, mixed steps, odd channel counts."""
+    rng = np.random.default_rng(seed)
+    time_steps = int(rng.integers(1, 6))
+    steps = int(rng.choice([1, time_steps]))
+    size = (int(rng.choice([8, 16, 24])), int(rng.choice([8, 16, 40])))
+    b = Builder("ems", time_steps, (int(rng.integers(1, 4)), *size), steps, seed=seed)
+    b.inputs = b.inputs[..., :1, :, :, :] if steps == 1 else b.inputs[:, :1]
+    streams, spikes = [b.stem(cout=int(rng.choice([16, 32, 20])), shift=int(rng.integers(3, 7)))], []
+
+    def shape(name):
+        return b.network.node(name).shape
+
+    def alike(names, like, channels=False):
+        skip = 0 if channels else 1
+        return [name for name in names if shape(name)[skip:] == shape(like)[skip:]]
+
+    def neuron(i):
+        leak = str(rng.choice(["none", "half_after", "before"]))
+        source = str(rng.choice(streams))
+        threshold = None
+        if rng.random() < 0.3:
+            threshold = rng.integers(-50, 900, shape(source)[0])
+        spikes.append(b.lif(f"n{i}", source, leak, int(rng.integers(1, 5)), threshold, float(rng.uniform(0.2, 0.5))))
+
+    def conv(i):
+        source = str(rng.choice(spikes))
+        k, stride = int(rng.choice([1, 3])), int(rng.choice([1, 1, 2]))
+        if shape(source)[1] % 2 or shape(source)[2] % 2 or min(shape(source)[1:]) < 4:
+            stride = 1
+        options = {"k": k, "stride": stride, "shift": int(rng.integers(0, 5)), "bias": int(rng.choice([0, 300, 32767]))}
+        height, width = shape(source)[1] // stride, shape(source)[2] // stride
+        fitting = [name for name in streams if shape(name)[1:] == (height, width)]
+        if fitting and rng.random() < 0.6:
+            residual = str(rng.choice(fitting))
+            streams.append(b.conv(f"c{i}", source, shape(residual)[0], residual=residual, **options))
+        else:
+            streams.append(b.conv(f"c{i}", source, int(rng.choice([16, 32, 7, 33])), **options))
+
+    def copy(i):
+        names = streams if rng.random() < 0.5 else spikes
+        source, kind = str(rng.choice(names)), rng.random()
+        parts = [name for name in alike(names, source) if shape(name)[0] % 16 == 0]
+        if kind < 0.4 and parts:
+            chosen = [str(name) for name in rng.choice(parts, int(rng.integers(1, 3)))]
+            names.append(b.concat(f"j{i}", *chosen, source))
+        elif kind < 0.7 and shape(source)[1] % 2 == 0 and shape(source)[2] % 2 == 0 and min(shape(source)[1:]) > 2:
+            names.append(b.pool(f"p{i}", source))
+        elif max(shape(source)[1:]) <= 20:
+            names.append(b.up(f"u{i}", source))
+
+    neuron(0)
+    for i in range(1, 14):
+        [neuron, conv, conv, copy][int(rng.integers(4))](i)
+    neuron(14)
+    b.output("out", spikes[-1], cout=int(rng.choice([3, 14, 20])))
+    return b.network, b.images(2)
+
+
+def random_chain(seed):
+    """A random `v1` detector: depth, widths, pooling, leak, T, image or sequence; thresholds near zero too."""
+    rng = np.random.default_rng(seed)
+    time_steps = int(rng.integers(1, 6))
+    leak = str(rng.choice(["none", "half_after"]))
+    size = (int(rng.choice([16, 32, 48])), int(rng.choice([16, 32, 80])))
+    shape, steps = (int(rng.integers(1, 4)), *size), int(rng.choice([1, time_steps]))
+    b = Builder("v1", time_steps, shape, steps, seed=seed)
+    s = b.lif("l0", b.stem(cout=int(rng.choice([16, 7, 32])), stride=int(rng.choice([1, 2]))), leak)
+    for i in range(1, int(rng.integers(2, 5))):
+        x = b.conv(f"c{i}", s, int(rng.choice([16, 40, 33, 5])), limit=40, bias=int(rng.choice([0, 100, 2000])))
+        s = b.lif(f"l{i}", x, leak, rate=float(rng.uniform(0.2, 0.5)))
+        _, h, w = b.network.node(s).shape
+        if rng.random() < 0.5 and h % 2 == 0 and w % 2 == 0:
+            s = b.pool(f"p{i}", s)
+    b.output("out", s, cout=int(rng.choice([3, 14])))
+    return b.network, b.images(2)

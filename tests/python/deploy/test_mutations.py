@@ -60,14 +60,29 @@ def caught(network, image, images, layer, quantities=("stream", "spikes", "membr
     return report
 
 
+def packed_index(weight, co, ci):
+    """Byte of weight [co, ci, centre] in the order (o i kr kc) ip op with P = 16 (contract section 4)."""
+    tiles, kernel = -(-weight.shape[1] // 16), weight.shape[2]
+    tile = (co // 16 * tiles + ci // 16) * kernel * kernel
+    return ((tile + kernel * kernel // 2) * 16 + ci % 16) * 16 + co % 16
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_one_weight_bit(residual, layer):
     network, images, image = residual
+    node = network.node(layer)
+    spikes = integer.run(network, images).spikes[node.inputs[0]]
+    busiest = int(spikes.mean(axis=(0, 1, 3, 4)).argmax())
+    channel = node.shape[0] - 3
 
     def flip(weights):
-        weights[len(weights) // 3] ^= 1
+        index = packed_index(node.arrays["weight"], channel, busiest)
+        centre = node.arrays["weight"].shape[2] // 2
+        assert weights[index].astype(np.int8) == node.arrays["weight"][channel, busiest, centre, centre]
+        weights[index] ^= 1
 
-    caught(network, edited(image, layer, "weights", flip), images, layer)
+    report = caught(network, edited(image, layer, "weights", flip), images, layer)
+    assert report.first.channel == channel
 
 
 def test_one_weight_bit_of_the_output(residual):

@@ -190,3 +190,15 @@ def test_export_refuses_with_every_violation():
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="must be prepared for target v1"):
         deploy.export(network, target="v1")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_graphs(seed):
+    network, images = integer_networks.random_network(seed)
+    verified(network, images)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_v1_chains(seed):
+    network, images = integer_networks.random_chain(seed)
+    verified(network, images)

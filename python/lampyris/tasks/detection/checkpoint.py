@@ -13,6 +13,8 @@ import torch
 __all__ = ["check_state", "load_checkpoint", "load_model", "read_checkpoint", "save_model"]
 
 PREFIX = "model."
+UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError)
+"""What torch.load raises on a broken file, on no checkpoint at all, or on one with code in it."""
 
 
 def check_state(module: torch.nn.Module, state: dict[str, Any], source: str = "checkpoint") -> None:
@@ -53,9 +55,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
         raise FileNotFoundError(f"checkpoint {path} does not exist")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is not a readable checkpoint: {reason}") from error
+    except UNREADABLE as error:
+        raise ValueError(f"{path} is not a readable checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
         raise ValueError(f"{path} is not a checkpoint: it must hold a 'state_dict'")
     return content
@@ -82,7 +83,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def load_model(path: str | os.PathLike) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Rebuild the detector that a checkpoint holds, in evaluation mode.
+    """Rebuild the detector that a checkpoint holds, float or exact, in evaluation mode.
 
     Returns:
         The model with T set, and the checkpoint's ``detector`` entry.
@@ -97,6 +98,10 @@ def load_model(path: str | os.PathLike) -> tuple[torch.nn.Module, dict[str, Any]
     if not detector.get("options"):
         raise ValueError(f"{path} does not say which model it holds: detector.options is empty")
     model = models.ems_yolo(**detector["options"])
+    if "plan" in content:  # an exact model (lampyris.compress)
+        from lampyris import compress
+
+        compress.apply_plan(model, content["plan"])
     check_state(model, content["state_dict"], str(path))
     model.load_state_dict(content["state_dict"])
     nn.set_time_steps(model, detector["time_steps"])
@@ -127,4 +132,6 @@ def save_model(
         "box_scale": box_scale,
     }
     content = {"state_dict": model.state_dict(), "detector": detector}
+    if getattr(model, "exact_plan", None) is not None:
+        content["plan"] = model.exact_plan
     return atomic_write(path, lambda file: torch.save(content, file))

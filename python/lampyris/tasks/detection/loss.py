@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from .assign import assign, pad_targets
+from .assignment import assign, pad_targets
 from .boxes import complete_iou
-from .decode import BOX_SCALE, STRIDE, cell_centres, decode
+from .decoding import BOX_SCALE, STRIDE, cell_centres, decode
 
 __all__ = ["detection_loss"]
 

@@ -11,7 +11,7 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from lampyris import nn
 
-from .decode import BOX_SCALE, STRIDE, predict
+from .decoding import BOX_SCALE, STRIDE, predict
 
 __all__ = ["DetectionMetric", "evaluate", "score"]
 

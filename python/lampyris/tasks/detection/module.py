@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -12,9 +13,10 @@ from torch import Tensor
 from lampyris import nn
 
 from .checkpoint import check_state
-from .decode import BOX_SCALE, STRIDE, predict
+from .decoding import BOX_SCALE, STRIDE, predict
 from .loss import detection_loss
 from .metric import DetectionMetric
+from .schedule import one_cycle
 
 __all__ = ["DetectionTask"]
 
@@ -32,7 +34,7 @@ class DetectionTask(lightning.LightningModule):
         lr: highest learning rate; batch norm makes 0.02 right for float training.
         weight_decay: of convolution weights.
         warmup: share of the steps until the highest rate.
-        div_factor, final_div_factor: first rate = lr / div, last = first / final_div (`OneCycleLR`).
+        div_factor, final_div_factor: first rate = lr / div, last = first / final_div (`one_cycle`).
         box_weight: of the box loss against the class loss.
         box_scale: pixels that a zero size output stands for.
         train_time_steps, eval_time_steps: T; equal for event sequences.
@@ -128,15 +130,14 @@ class DetectionTask(lightning.LightningModule):
             {"params": [p for p in parameters if id(p) not in convolutions], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.lr, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            self.lr,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=self.warmup,
-            div_factor=self.div_factor,
-            final_div_factor=self.final_div_factor,
-            cycle_momentum=False,
+        cycle = partial(
+            one_cycle,
+            total=int(self.trainer.estimated_stepping_batches),
+            warmup=self.warmup,
+            div=self.div_factor,
+            final_div=self.final_div_factor,
         )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, cycle)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     # ---- evaluation

@@ -1,0 +1,180 @@
+#include "firefly/check_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "core/error.h"
+#include "core/fixed_point.h"
+#include "firefly/area.h"
+#include "firefly/config.h"
+#include "firefly/host.h"
+#include "firefly/packing.h"
+#include "firefly/plan_commands.h"
+
+namespace lampyris::firefly {
+
+namespace {
+
+constexpr int kMaxSide = 1 << 15;
+constexpr int kMaxChannels = 1 << 17;
+constexpr uint64_t kMaxArena = uint64_t{1} << 31;
+
+template <typename... Args>
+void require(bool ok, fmt::format_string<Args...> format, Args&&... args) {
+  if (!ok) fail("weight image: plan: {}", text(format, std::forward<Args>(args)...));
+}
+
+void check_map(const Plan& plan, const PlanMap& m) {
+  require(m.channels >= 1 && m.channels <= kMaxChannels && m.height >= 1 && m.height <= kMaxSide &&
+              m.width >= 1 && m.width <= kMaxSide,
+          "map \"{}\" must have sizes from 1, got [{}, {}, {}]", m.name, m.channels, m.height,
+          m.width);
+  require(m.steps == plan.steps || m.steps == 1, "map \"{}\" must have 1 or {} steps, got {}",
+          m.name, plan.steps, m.steps);
+  require(m.ready >= -1 && m.ready < static_cast<int>(plan.layers.size()),
+          "map \"{}\" must be made by a layer, got {}", m.name, m.ready);
+  const int64_t block = int64_t{m.height} * m.width * pixel_bytes(m.kind, plan.parallelism);
+  const uint64_t end = m.offset + area_extent({m.offset, m.stride_t, m.stride_c}, m.steps,
+                                              tile_count(m.channels, plan.parallelism), block);
+  require(end <= plan.arena_bytes, "map \"{}\" must lie in the arena of {} bytes, got end {}", m.name,
+          plan.arena_bytes, end);
+}
+
+void check_reference(const Plan& plan, const PlanLayer& layer, const std::string& name,
+                     std::optional<Kind> kind) {
+  if (name.empty()) return;
+  const PlanMap& map = plan.map(name);
+  require(!kind || map.kind == *kind, "layer \"{}\" must use {} \"{}\", got {}", layer.name,
+          kind_name(*kind), name, kind_name(map.kind));
+}
+
+void check_layer(const Plan& plan, const PlanLayer& layer) {
+  require(layer.inputs.size() == 1, "layer \"{}\" must have one input, got {}", layer.name,
+          layer.inputs.size());
+  check_reference(plan, layer, layer.inputs[0], {});
+  check_reference(plan, layer, layer.residual, Kind::kStream);
+  check_reference(plan, layer, layer.spikes, Kind::kSpikes);
+  check_reference(plan, layer, layer.stream, Kind::kStream);
+  check_reference(plan, layer, layer.int32, Kind::kInt32);
+  const std::string& first =
+      !layer.spikes.empty() ? layer.spikes : (!layer.stream.empty() ? layer.stream : layer.int32);
+  require(!first.empty(), "layer \"{}\" must give a map, got none", layer.name);
+  const PlanMap& out = plan.map(first);
+  require(layer.out_channels == out.channels, "layer \"{}\" must give {} channels, got {}",
+          layer.name, out.channels, layer.out_channels);
+  const int pool = layer.pool ? 2 : 1;
+  require(layer.neuron_height == out.height * pool && layer.neuron_width == out.width * pool,
+          "layer \"{}\" must have size [{}, {}], got [{}, {}]", layer.name, out.height * pool,
+          out.width * pool, layer.neuron_height, layer.neuron_width);
+  require(plan.target == "v1" || layer.in_channels == plan.map(layer.inputs[0]).channels,
+          "layer \"{}\" must read {} channels, got {}", layer.name,
+          plan.map(layer.inputs[0]).channels, layer.in_channels);
+  require(layer.in_channels >= 1 && layer.in_channels <= (1 << 24),
+          "layer \"{}\" must have input channels, got {}", layer.name, layer.in_channels);
+  require(layer.kernel >= 1 && layer.kernel <= 3 && layer.stride >= 1 && layer.stride <= 2 &&
+              layer.padding >= 0 && layer.padding <= 1 && layer.shift >= 0 &&
+              layer.shift <= kMaxShift && layer.k >= 0 && layer.k <= 4,
+          "layer \"{}\" must have kernel, stride, padding, shift and k in range", layer.name);
+  require(layer.threshold.size() <= 1 ||
+              layer.threshold.size() == static_cast<size_t>(layer.out_channels),
+          "layer \"{}\" must have 1 or {} thresholds, got {}", layer.name, layer.out_channels,
+          layer.threshold.size());
+  require(layer.threshold.empty() == layer.neuron.empty(),
+          "layer \"{}\" must have thresholds where it has a neuron", layer.name);
+  for (const int32_t theta : layer.threshold)
+    require(wrap(theta, kMembraneBits) == theta, "layer \"{}\" must have thresholds of 18 bits, got {}",
+            layer.name, theta);
+  int row = 0;
+  for (const PlanBand& band : layer.commands) {
+    require(band.row0 == row && band.row1 > row && band.row1 <= out.height,
+            "layer \"{}\" must cover its rows in order, got [{}, {}) after {}", layer.name, band.row0,
+            band.row1, row);
+    row = band.row1;
+    require(band.writes == (plan.target == "v1" ? kV1Writes : kCommandWrites),
+            "layer \"{}\" must have {} register writes a command, got {}", layer.name,
+            plan.target == "v1" ? kV1Writes : kCommandWrites, band.writes);
+  }
+  require(row == out.height, "layer \"{}\" must cover {} rows, got {}", layer.name, out.height, row);
+}
+
+}  // namespace
+
+void check_plan(const Plan& plan) {
+  require(plan.target == "ems" || plan.target == "v1", "target must be ems or v1, got \"{}\"",
+          plan.target);
+  preset_config(plan.preset, plan.parallelism);
+  check_parallelism("weight image: plan", plan.parallelism);
+  require(plan.steps >= 1 && plan.steps <= kMaxSteps, "time_steps must be 1 to {}, got {}", kMaxSteps,
+          plan.steps);
+  require(plan.arena_bytes <= kMaxArena, "arena must have at most 2^31 bytes, got {}",
+          plan.arena_bytes);
+  require(!plan.layers.empty(), "layers must not be empty, got none");
+  std::set<std::string> names;
+  for (const PlanMap& map : plan.maps) {
+    require(!map.name.empty() && names.insert(map.name).second,
+            "maps must have different names, got \"{}\" again", map.name);
+    check_map(plan, map);
+  }
+  plan.map(plan.input);
+  for (const PlanLayer& layer : plan.layers) check_layer(plan, layer);
+  require(plan.classes >= 0 && plan.classes <= plan.parallelism,
+          "classes must be 0 to {}, got {}", plan.parallelism, plan.classes);
+}
+
+void check_host(const Plan& plan, const Image& image) {
+  const auto expect = [&](std::string_view name, int64_t bytes) {
+    const ImageTensor* tensor = image.find(name);
+    const int64_t got = tensor ? static_cast<int64_t>(tensor->bytes.size()) : 0;
+    if (got != bytes) fail("weight image: tensor {} must have {} bytes, got {}", name, bytes, got);
+    return tensor;
+  };
+  if (plan.stem) {
+    const HostStem& s = *plan.stem;
+    const PlanMap& map = plan.map(plan.input);
+    require(s.in_channels >= 1 && s.in_channels <= kMaxChannels && s.out_channels == map.channels &&
+                s.kernel_h >= 1 && s.kernel_w >= 1 && s.kernel_h <= 15 && s.kernel_w <= 15,
+            "host stem must give {} channels from a kernel up to 15, got {}", map.channels,
+            s.out_channels);
+    const int64_t taps = int64_t{s.in_channels} * s.kernel_h * s.kernel_w * s.out_channels;
+    const ImageTensor* w = expect(kStemWeight, taps);
+    const ImageTensor* b = expect(kStemBias, int64_t{4} * s.out_channels);
+    std::vector<int32_t> bias(static_cast<size_t>(s.out_channels));
+    std::copy_n(b->bytes.data(), b->bytes.size(), reinterpret_cast<uint8_t*>(bias.data()));
+    StemSpec spec;
+    spec.name = s.name;
+    spec.weight = {{reinterpret_cast<const int8_t*>(w->bytes.data()), w->bytes.size()},
+                   s.out_channels, s.in_channels, s.kernel_h, s.kernel_w};
+    spec.bias = bias;
+    spec.stride = s.stride, spec.padding = s.padding, spec.shift = s.shift;
+    spec.channels = s.in_channels, spec.height = s.in_height, spec.width = s.in_width;
+    spec.steps = s.in_steps;
+    make_stem(spec, plan.steps);
+    const auto [height, width] = stem_output_size(s);
+    require(height == map.height && width == map.width && map.kind == (s.fires ? Kind::kSpikes : Kind::kStream) &&
+                map.steps == (s.fires ? plan.steps : s.in_steps),
+            "host stem must give the input [{}, {}, {}, {}], got [{}, {}, {}, {}]", map.steps,
+            map.channels, map.height, map.width, s.in_steps, s.out_channels, height, width);
+  }
+  if (!plan.output) return;
+  const HostOutput& o = *plan.output;
+  for (const double step : o.step)
+    require(std::isfinite(step) && step > 0, "steps of \"{}\" must be finite and above 0, got {}",
+            o.name, step);
+  if (!o.convolves) {
+    const PlanMap& map = plan.map(o.name);
+    require(map.kind == Kind::kInt32 && o.step.size() == static_cast<size_t>(map.channels),
+            "host output \"{}\" must have {} steps, got {}", o.name, map.channels, o.step.size());
+    return;
+  }
+  const PlanMap& map = plan.map(plan.layers.back().spikes);
+  require(o.in_channels == map.channels && o.out_channels >= 1 && o.out_channels <= kMaxChannels &&
+              (o.kernel == 1 || o.kernel == 3) && o.padding == o.kernel / 2 &&
+              o.step.size() == static_cast<size_t>(o.out_channels),
+          "host output must read {} channels with a 1 x 1 or 3 x 3 kernel, got {}", map.channels,
+          o.in_channels);
+  expect(kOutputWeight, int64_t{o.out_channels} * o.in_channels * o.kernel * o.kernel);
+  expect(kOutputBias, int64_t{2} * o.out_channels);
+}
+
+}  // namespace lampyris::firefly

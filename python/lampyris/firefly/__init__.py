@@ -1,0 +1,41 @@
+"""The FireFly accelerator: build weight images, run them on the model or a board, count cycles.
+
+Nothing here needs torch. ``build`` makes images for the released accelerator (``v1``) from a list of
+layers, ``Program`` for the documented extension (``ems``) from named maps; ``Driver`` runs an image on
+a ``Device`` or on anything with ``read32``, ``write32`` and ``memory``.
+
+Example:
+    >>> import numpy as np
+    >>> from lampyris import firefly
+    >>> layer = firefly.conv(np.ones((16, 16, 3, 3), np.int8), np.zeros(16, np.int16), threshold=3)
+    >>> image = firefly.build([layer], input_shape=(2, 16, 4, 4), parallelism=16)
+    >>> result = firefly.Driver(firefly.Device(parallelism=16)).run(image, np.ones((2, 16, 4, 4), bool))
+    >>> result.spikes[0].shape, int(result.spikes[0].sum())
+    ((2, 16, 4, 4), 512)
+"""
+
+from __future__ import annotations
+
+from lampyris.firefly.driver import Device, Driver, Result, check_program
+from lampyris.firefly.image import Image, load
+from lampyris.firefly.layers import Layer, build, conv, linear
+from lampyris.firefly.program import Neuron, Program
+from lampyris.firefly.timing import PRESETS, Timing, timing
+
+__all__ = [
+    "PRESETS",
+    "Device",
+    "Driver",
+    "Image",
+    "Layer",
+    "Neuron",
+    "Program",
+    "Result",
+    "Timing",
+    "build",
+    "check_program",
+    "conv",
+    "linear",
+    "load",
+    "timing",
+]
