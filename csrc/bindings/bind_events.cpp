@@ -70,9 +70,12 @@ void bind_events(py::module_& m) {
   py::class_<DatFile>(m, "DatFile")
       .def(py::init<const std::string&>(), py::arg("path"))
       .def("__len__", [](const DatFile& f) { return f.view().size(); })
-      .def_property_readonly("width", [](const DatFile& f) { return stated(f.view().header().width); })
-      .def_property_readonly("height", [](const DatFile& f) { return stated(f.view().header().height); })
-      .def_property_readonly("event_type", [](const DatFile& f) { return f.view().header().event_type; })
+      .def_property_readonly("width",
+                             [](const DatFile& f) { return stated(f.view().header().width); })
+      .def_property_readonly("height",
+                             [](const DatFile& f) { return stated(f.view().header().height); })
+      .def_property_readonly("event_type",
+                             [](const DatFile& f) { return f.view().header().event_type; })
       .def(
           "lower_bound", [](const DatFile& f, int64_t t) { return f.view().lower_bound(t); },
           py::arg("t"))

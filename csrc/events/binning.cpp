@@ -44,8 +44,8 @@ void bin_events(const DatView& file, const BinWindow& window, uint8_t* frames) {
            file.name(), e.t, i, earliest);
     }
     if (e.x >= window.width || e.y >= window.height) {
-      fail("event file: {}: event {} must lie within {} x {} pixels, got y {}, x {}", file.name(), i,
-           window.height, window.width, e.y, e.x);
+      fail("event file: {}: event {} must lie within {} x {} pixels, got y {}, x {}", file.name(),
+           i, window.height, window.width, e.y, e.x);
     }
     earliest = e.t;
     const int64_t bin = (static_cast<int64_t>(e.t) - start) / window.bin_us;

@@ -1,6 +1,7 @@
 // A Prophesee .dat recording, memory-mapped: nothing is read before it is asked for, and any bytes
 // are safe. Events are 8 bytes, little-endian: uint32 time (us), then x bits 0-13, y bits 14-27,
-// polarity bit 28. Times must not decrease (a recording of over 71 minutes would wrap and is refused).
+// polarity bit 28. Times must not decrease (a recording of over 71 minutes would wrap and is
+// refused).
 #pragma once
 
 #include <bit>

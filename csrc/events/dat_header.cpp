@@ -51,8 +51,10 @@ DatHeader parse_dat_header(std::span<const uint8_t> bytes, std::string_view name
     const auto begin = bytes.begin() + static_cast<int64_t>(position);
     const auto end = std::find(begin, bytes.begin() + static_cast<int64_t>(limit), '\n');
     if (end == bytes.begin() + static_cast<int64_t>(limit)) {
-      fail("event file: {}: header line at byte {} must end with a line feed within {} bytes, got none",
-           name, position, kDatMaxHeaderBytes);
+      fail(
+          "event file: {}: header line at byte {} must end with a line feed within {} bytes, got "
+          "none",
+          name, position, kDatMaxHeaderBytes);
     }
     std::string_view line(reinterpret_cast<const char*>(&*begin), static_cast<size_t>(end - begin));
     line.remove_prefix(1);
@@ -63,8 +65,9 @@ DatHeader parse_dat_header(std::span<const uint8_t> bytes, std::string_view name
   }
   if (position > 0) {
     if (bytes.size() - position < 2) {
-      fail("event file: {}: header must be followed by event type and size, got the end of the file",
-           name);
+      fail(
+          "event file: {}: header must be followed by event type and size, got the end of the file",
+          name);
     }
     header.event_type = bytes[position];
     const int size = bytes[position + 1];

@@ -1,6 +1,6 @@
 // Header of a Prophesee .dat event file: ASCII lines that start with "% " (keyword and value), then
-// two bytes, event type and event size. Files without any header exist: their events are 2-D, 8 bytes.
-// Source: Prophesee automotive dataset toolbox (dat_events_tools.py), docs.prophesee.ai.
+// two bytes, event type and event size. Files without any header exist: their events are 2-D, 8
+// bytes. Source: Prophesee automotive dataset toolbox (dat_events_tools.py), docs.prophesee.ai.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,3 @@
-#include "events/binning.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "events/binning.h"
 #include "events/dat_bytes.h"
 
 namespace lampyris {
@@ -31,9 +30,12 @@ std::string refusal(const std::vector<Event>& events, const BinWindow& window) {
 
 TEST(Binning, PutsEventsIntoHalfOpenBins) {
   // Window [100, 300) in two bins of 100 us on a 3 x 4 sensor.
-  const TemporaryDat dat(dat_bytes(
-      kDatHeader,
-      {{99, 0, 0, 1}, {100, 1, 2, 1}, {199, 1, 2, 1}, {200, 1, 2, 0}, {299, 3, 0, 1}, {300, 0, 0, 1}}));
+  const TemporaryDat dat(dat_bytes(kDatHeader, {{99, 0, 0, 1},
+                                                {100, 1, 2, 1},
+                                                {199, 1, 2, 1},
+                                                {200, 1, 2, 0},
+                                                {299, 3, 0, 1},
+                                                {300, 0, 0, 1}}));
   const std::vector<uint8_t> frames = bin(DatFile(dat.path()).view(), {300, 100, 2, 3, 4});
   std::vector<uint8_t> expected(2 * 2 * 3 * 4, 0);
   const auto at = [&](int t, int p, int y, int x) -> uint8_t& {

@@ -1,10 +1,9 @@
-#include "events/dat_file.h"
-
 #include <gtest/gtest.h>
 
 #include <system_error>
 
 #include "events/dat_bytes.h"
+#include "events/dat_file.h"
 #include "io/file_error.h"
 
 namespace lampyris {

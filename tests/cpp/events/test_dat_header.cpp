@@ -1,10 +1,10 @@
-#include "events/dat_header.h"
-
 #include <gtest/gtest.h>
 
 #include <random>
 #include <stdexcept>
 #include <string>
+
+#include "events/dat_header.h"
 
 namespace lampyris {
 namespace {
@@ -25,7 +25,8 @@ std::string refusal(const std::string& bytes) {
 const std::string kTypeAndSize("\0\x08", 2);
 
 TEST(DatHeader, ReadsKeywordsAndOffset) {
-  const std::string text = "% Data file containing Event2D events.\n% Version 2\n% Height 240\n% Width 304\n";
+  const std::string text =
+      "% Data file containing Event2D events.\n% Version 2\n% Height 240\n% Width 304\n";
   const DatHeader header = parse(text + kTypeAndSize + std::string(16, 'a'));
   EXPECT_EQ(header.data_offset, static_cast<int64_t>(text.size()) + 2);
   EXPECT_EQ(header.height, 240);
@@ -50,9 +51,10 @@ TEST(DatHeader, CarriageReturnsAndEmptyLinesAreAccepted) {
 }
 
 TEST(DatHeader, Refusals) {
-  EXPECT_EQ(refusal("% Width"),
-            "event file: a.dat: header line at byte 0 must end with a line feed within 65536 bytes, "
-            "got none");
+  EXPECT_EQ(
+      refusal("% Width"),
+      "event file: a.dat: header line at byte 0 must end with a line feed within 65536 bytes, "
+      "got none");
   EXPECT_EQ(refusal("% Width 12\n\n"),
             "event file: a.dat: header must be followed by event type and size, got the end of the "
             "file");
@@ -66,8 +68,9 @@ TEST(DatHeader, Refusals) {
             "event file: a.dat: event type must be 0 (2D) or 12 (CD), got 14");
   EXPECT_EQ(refusal("% Version 2\n" + std::string("\0\x10", 2)),
             "event file: a.dat: event size must be 8 bytes, got 16");
-  EXPECT_EQ(refusal("% Version 2\n" + kTypeAndSize + "12345"),
-            "event file: a.dat: events must be whole (8 bytes each), got 5 bytes too many: cut short?");
+  EXPECT_EQ(
+      refusal("% Version 2\n" + kTypeAndSize + "12345"),
+      "event file: a.dat: events must be whole (8 bytes each), got 5 bytes too many: cut short?");
 }
 
 TEST(DatHeader, AHeaderThatNeverEndsIsRefused) {
