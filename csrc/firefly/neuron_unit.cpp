@@ -13,28 +13,28 @@ namespace {
 template <int P>
 LAMPYRIS_INLINE void currents(const CurrentJob& job) {
   int64_t clamped = 0;
+  const int shift = job.shift;
   for (int tile = 0; tile < job.tiles; ++tile) {
-    const int16_t* bias = job.bias + tile * P;
-    int32_t* out = job.current + int64_t{tile} * job.width * P;
-    for (int x = 0; x < job.width; ++x) {
-      const int32_t* sums = job.sums + int64_t{x} * job.lanes + tile * P;
-      const int16_t* residual =
-          job.residual ? job.residual + tile * job.residual_tile + int64_t{x} * P : nullptr;
-      int32_t wide[P];
-      for (int p = 0; p < P; ++p) wide[p] = (sums[p] << job.shift) + bias[p];
+    const int16_t* __restrict bias = job.bias + tile * P;
+    const int16_t* __restrict residual =
+        job.residual ? job.residual + tile * job.residual_tile : nullptr;
+    int16_t* __restrict stream = job.stream ? job.stream + tile * job.stream_tile : nullptr;
+    int32_t* __restrict out = job.current + int64_t{tile} * job.width * P;
+    for (int x = 0; x < job.width; ++x, out += P) {
+      const int32_t* __restrict sums = job.sums + int64_t{x} * job.lanes + tile * P;
+      int32_t wide[P], clamps[P];
+      for (int p = 0; p < P; ++p) wide[p] = (sums[p] << shift) + bias[p];
       if (residual)
-        for (int p = 0; p < P; ++p) wide[p] += residual[p];
-      int32_t count = 0;
+        for (int p = 0; p < P; ++p) wide[p] += residual[int64_t{x} * P + p];
       for (int p = 0; p < P; ++p) {
-        const int32_t value = sat16(wide[p]);
-        count += value != wide[p];
-        out[int64_t{x} * P + p] = value;
+        out[p] = sat16(wide[p]);
+        clamps[p] = out[p] != wide[p];
       }
+      int32_t count = 0;
+      for (int p = 0; p < P; ++p) count += clamps[p];
       clamped += count;
-    }
-    if (job.stream) {
-      int16_t* stream = job.stream + tile * job.stream_tile;
-      for (int64_t i = 0; i < int64_t{job.width} * P; ++i) stream[i] = static_cast<int16_t>(out[i]);
+      if (stream)
+        for (int p = 0; p < P; ++p) stream[int64_t{x} * P + p] = static_cast<int16_t>(out[p]);
     }
   }
   *job.clamped += clamped;
@@ -76,20 +76,25 @@ LAMPYRIS_INLINE int32_t charge(int32_t v, int32_t x, int k) {
 template <Leak kLeak, Overflow kOverflow, int P>
 LAMPYRIS_INLINE void neurons(const NeuronJob& job) {
   int64_t saturated = 0;
+  const int k = job.k;
   for (int tile = 0; tile < job.tiles; ++tile) {
     const int32_t* threshold = job.threshold + tile * P;
-    for (int x = 0; x < job.width; ++x) {
-      const int64_t at = (int64_t{tile} * job.width + x) * P;
-      int32_t count = 0;
+    const int64_t first = int64_t{tile} * job.width * P;
+    const int32_t* __restrict current = job.current + first;
+    int32_t* __restrict membrane = job.membrane + first;
+    uint8_t* __restrict fired = job.fired + first;
+    for (int x = 0; x < job.width; ++x, current += P, membrane += P, fired += P) {
+      int32_t clamps[P], fires[P];
       for (int p = 0; p < P; ++p) {
-        const int32_t wide =
-            charge<kLeak, kOverflow>(job.membrane[at + p], job.current[at + p], job.k);
+        const int32_t wide = charge<kLeak, kOverflow>(membrane[p], current[p], k);
         const int32_t v = sat18(wide);
-        count += v != wide;
-        const bool fires = v > threshold[p];
-        job.fired[at + p] = fires;
-        job.membrane[at + p] = fires ? 0 : v;
+        clamps[p] = v != wide;
+        fires[p] = v > threshold[p];
+        membrane[p] = fires[p] ? 0 : v;
       }
+      int32_t count = 0;
+      for (int p = 0; p < P; ++p) count += clamps[p];
+      for (int p = 0; p < P; ++p) fired[p] = static_cast<uint8_t>(fires[p]);
       saturated += count;
     }
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
@@ -87,6 +88,7 @@ class DetectionModule(LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=partial(collate, batch_dim=self.batch_dim),
             drop_last=len(dataset) >= self.batch_size,
+            generator=_own_generator(self.seed),
             persistent_workers=self.num_workers > 0,
         )
 
@@ -108,7 +110,13 @@ class DetectionModule(LightningDataModule):
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             collate_fn=partial(collate, batch_dim=self.batch_dim),
+            generator=_own_generator(self.seed),
         )
+
+
+def _own_generator(seed: int) -> torch.Generator:
+    """Starting a loader draws a number: not from the global generator, whose state a resumed run restores."""
+    return torch.Generator().manual_seed(seed)
 
 
 def pair(size: int | tuple[int, int] | list[int]) -> tuple[int, int]:

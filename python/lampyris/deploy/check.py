@@ -14,7 +14,9 @@ from .violations import Violation
 __all__ = ["check_network"]
 
 
-def check_network(network: IntegerNetwork, target: str, parallelism: int = 16) -> list[Violation]:
+def check_network(
+    network: IntegerNetwork, target: str, parallelism: int = 16, preset: str = "zcu104"
+) -> list[Violation]:
     """Every violation, in graph order; an empty list when the network fits.
 
     Raises ValueError for an unknown target.
@@ -26,7 +28,7 @@ def check_network(network: IntegerNetwork, target: str, parallelism: int = 16) -
         if target == "ems":
             found += _residual(network, node)
     if target == "v1":
-        found += check_chain(network, parallelism)
+        found += check_chain(network, parallelism, preset)
     return found
 
 

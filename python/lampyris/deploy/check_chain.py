@@ -1,13 +1,15 @@
-"""What `v1` asks beyond single layers: a chain of convolution, neuron, OR pooling; proofs that nothing wraps."""
+"""What `v1` asks beyond single layers: a chain of convolution, neuron, OR pooling; proofs of bounds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 
 from lampyris.compress.integer_network import IntegerNetwork, IntegerNode
 
 from .bounds import MEMBRANE_BITS, TILE_BITS_V1, Range, input_sums, membrane_range, stream_range, tile_sums
 from .nodes import nodes_of
+from .targets import MAX_TRANSFER, SPIKE_ALIGNMENT, ULTRA96_OUTPUT_TRANSFER
 from .violations import Violation
 
 __all__ = ["ChainLayer", "chain_layers", "check_chain", "proven"]
@@ -22,12 +24,15 @@ class ChainLayer:
         self.conv, self.neuron, self.pool = conv, neuron, pool
 
 
-def check_chain(network: IntegerNetwork, parallelism: int) -> Iterator[Violation]:
-    """Violations of structure, then of bounds."""
+def check_chain(network: IntegerNetwork, parallelism: int, preset: str) -> Iterator[Violation]:
+    """Violations of structure, then of transfers and bounds."""
     structure = list(_structure(network))
     yield from structure
-    if not structure:
-        yield from _bounds(network, parallelism)
+    if structure:
+        return
+    for layer in chain_layers(network):
+        yield from _transfers(network, layer, parallelism, preset)
+    yield from _bounds(network, parallelism)
 
 
 def _structure(network: IntegerNetwork) -> Iterator[Violation]:
@@ -80,6 +85,33 @@ def proven(network: IntegerNetwork, layer: ChainLayer, parallelism: int) -> dict
         "layer": sums,
         "membrane": membrane_range(sums, bias, threshold, leak, network.time_steps),
     }
+
+
+def _transfers(
+    network: IntegerNetwork, layer: ChainLayer, parallelism: int, preset: str
+) -> Iterator[Violation]:
+    weight, (_, height, width) = layer.conv.arrays["weight"], (layer.pool or layer.neuron).shape
+    tiles_out, tiles_in = (ceil(count / parallelism) for count in weight.shape[:2])
+    fragment = height * width * parallelism // 8
+    limit = ULTRA96_OUTPUT_TRANSFER if preset == "ultra96" else MAX_TRANSFER
+    if fragment > limit:
+        yield Violation(
+            layer.conv.name,
+            f"output bytes of a tile must be <= {limit} on {preset}, got {fragment}",
+            "pool earlier, use a smaller image, or another board",
+        )
+    if tiles_out * network.time_steps > 1 and fragment % SPIKE_ALIGNMENT:
+        yield Violation(
+            layer.conv.name,
+            f"output tiles must start at multiples of {SPIKE_ALIGNMENT} bytes, "
+            f"got {height} x {width} pixels of {parallelism // 8} bytes",
+            "make H W of every layer even",
+        )
+    stored = tiles_out * tiles_in * weight[0, 0].size * parallelism**2
+    if stored > MAX_TRANSFER:
+        yield Violation(
+            layer.conv.name, f"weight bytes must be <= {MAX_TRANSFER}, got {stored}", "use fewer channels"
+        )
 
 
 def _bounds(network: IntegerNetwork, parallelism: int) -> Iterator[Violation]:

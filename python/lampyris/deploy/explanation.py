@@ -106,6 +106,15 @@ def explain(
 
     Raises:
         ValueError: an unknown target.
+
+    Example:
+        >>> import torch
+        >>> from lampyris import deploy, models
+        >>> example = torch.zeros(1, 3, 80, 80, dtype=torch.uint8)
+        >>> deploy.explain(models.ems_yolo(family="tiny"), "ems", example=example).ok
+        True
+        >>> deploy.explain(models.ems_yolo(family="tiny"), "v1", example=example).violations[0].layer
+        'blocks.0.branch.0.lif'
     """
     table = target_table(target)
     result = Explanation(target, preset, parallelism)
@@ -120,13 +129,22 @@ def explain(
         )
     if network is not None:
         known = {(violation.layer, violation.reason) for violation in result.violations}
-        found = check_network(network, target, parallelism)
+        found = check_network(network, target, parallelism, preset)
         result.violations += [v for v in found if (v.layer, v.reason) not in known]
     if network is not None and result.ok:
-        from lampyris import firefly
-
-        result.timing = firefly.timing(lower(network, preset, parallelism), preset)
+        _price(network, result)
     return result
+
+
+def _price(network: IntegerNetwork, result: Explanation) -> None:
+    from lampyris import firefly
+
+    try:
+        image = lower(network, result.preset, result.parallelism)
+    except ValueError as error:  # a limit that only the schedule shows
+        result.violations.append(Violation("network", str(error), "change the layers that the reason names"))
+        return
+    result.timing = firefly.timing(image, result.preset)
 
 
 def _integers(model: Any, result: Explanation) -> IntegerNetwork | None:

@@ -54,12 +54,19 @@ def export(
         ValueError: with every violation (layer, reason, remedy) when the model does not fit the target.
 
     Example:
-        `export(model, target="ems").save("detector.safetensors")`
+        >>> import torch, warnings
+        >>> from lampyris import compress, deploy, models
+        >>> model, images = models.ems_yolo().eval(), torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8)
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     _ = compress.prepare(model, compress.ExactConfig(), images)
+        >>> deploy.export(model).plan["target"]
+        'ems'
     """
     network = integers_of(model)
     target = network.target if target is None else target
     if example is not None and tuple(example.shape[-3:]) != tuple(network.nodes[0].shape):
         shape = ", ".join(map(str, network.nodes[0].shape))
         raise ValueError(f"export: example must have shape [..., {shape}], got {list(example.shape)}")
-    raise_violations(target, check_network(network, target, parallelism))
+    raise_violations(target, check_network(network, target, parallelism, preset))
     return lower(network, preset, parallelism)

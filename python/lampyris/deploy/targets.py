@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 __all__ = ["TARGETS", "Target", "target_table"]
 
+MAX_TRANSFER = 2**23 - 1
+"""Bytes of one DataMover command; on the Ultra96 an output command has 16 bits."""
+ULTRA96_OUTPUT_TRANSFER = 2**16 - 1
+SPIKE_ALIGNMENT = 4
+"""Bytes: the spike DataMovers cannot realign."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -59,7 +65,7 @@ TARGETS: dict[str, Target] = {
         max_tiles=256,
         max_steps=256,
         max_tile_steps=4096,
-        max_transfer=2**23 - 1,
+        max_transfer=MAX_TRANSFER,
         streams=False,
     ),
     "ems": Target(
@@ -82,8 +88,6 @@ TARGETS: dict[str, Target] = {
         streams=True,
     ),
 }
-
-ULTRA96_OUTPUT_TRANSFER = 2**16 - 1
 
 
 def target_table(target: str) -> Target:

@@ -40,7 +40,15 @@ def verify(
         ValueError: inputs or image that do not fit the model.
 
     Example:
-        `verify(network, export(network, None, "ems"), images).raise_if_different()`
+        >>> import torch, warnings
+        >>> from lampyris import compress, deploy, models
+        >>> model, images = models.ems_yolo().eval(), torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8)
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     _ = compress.prepare(model, compress.ExactConfig(), images)
+        >>> report = deploy.verify(model, deploy.export(model), images)
+        >>> report.ok, report.differences, report.implementations
+        (True, 0, ('forward', 'reference', 'device'))
     """
     network = model if isinstance(model, IntegerNetwork) else _network(model)
     batches = list(_batches(network, np.asarray(inputs)))

@@ -67,7 +67,17 @@ def run(network: IntegerNetwork, inputs: np.ndarray) -> IntegerTrace:
     """Run `network` on uint8 `inputs` [B, C, H, W] (repeated T times) or [T, B, C, H, W].
 
     Returns an IntegerTrace. Raises ValueError when the inputs do not fit the network.
-    Example: `run(network, images).spikes["blocks.0.lif1"].mean()` is a firing rate.
+    Example:
+        >>> from lampyris.compress.integer_network import IntegerNetwork, IntegerNode
+        >>> arrays = {"weight": np.ones((1, 1, 1, 1), np.int8), "bias": np.array([-5], np.int32)}
+        >>> params = {"stride": 1, "padding": 0, "k": 1}
+        >>> nodes = [
+        ...     IntegerNode("input", "input", (), (1, 1, 1), "image", {}, {"p": 8, "steps": 1}),
+        ...     IntegerNode("stem", "stem", ("input",), (1, 1, 1), "stream", arrays, params),
+        ... ]
+        >>> images = np.full((1, 1, 1, 1), 20, np.uint8)
+        >>> run(IntegerNetwork("ems", 4, (), nodes), images).streams["stem"].item()
+        8
     """
     trace = IntegerTrace(network.time_steps, network.target)
     values: dict[str, np.ndarray] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from lampyris import models, nn
 from lampyris.capture import CaptureError, capture
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from lampyris import models, nn
 from lampyris.capture import capture, stream_groups
 

@@ -7,6 +7,7 @@ import os
 
 import pytest
 import torch
+
 from lampyris import compress, models
 from lampyris.cli import main
 from lampyris.tasks import detection

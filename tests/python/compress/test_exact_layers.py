@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+
 from lampyris import nn
 from lampyris.compress import ExactConv2d, ExactLIF, ExactOutput, ExactStem, PendingCurrent, Recorder
 

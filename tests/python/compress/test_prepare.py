@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+
 from lampyris import compress, models, nn
 from lampyris.compress.folding import fold_norm
 

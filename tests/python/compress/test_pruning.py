@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import torch
+
 from lampyris import compress, models, nn
 
 
@@ -19,6 +20,8 @@ class Net(torch.nn.Module):
         self.lif = nn.LIF()
         self.out = nn.Conv2d(channels, 6, 1, bias=True)
         self.mean = nn.TimeMean()
+        for norm in (self.stem.norm, self.a.norm, self.b.norm):
+            torch.nn.init.constant_(norm.bias, 0.4)  # neurons that fire
 
     def forward(self, x):
         return self.mean(self.out(self.lif(self.b(self.a(self.stem(x))))))

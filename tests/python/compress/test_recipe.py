@@ -7,6 +7,7 @@ import warnings
 import lightning.pytorch as lightning
 import pytest
 import torch
+
 from lampyris import compress, models, nn
 from lampyris.compress.callbacks import ExactTraining
 

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import torch
+
 from lampyris import compress, models, nn
 from lampyris.reference import integer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lampyris.compress.steps import (
     floor_log2,
     group_step,

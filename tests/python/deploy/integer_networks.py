@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from lampyris.compress.integer_network import IntegerNetwork, IntegerNode
 from lampyris.reference import integer
 
@@ -179,14 +180,21 @@ def random_network(seed):
         threshold = None
         if rng.random() < 0.3:
             threshold = rng.integers(-50, 900, shape(source)[0])
-        spikes.append(b.lif(f"n{i}", source, leak, int(rng.integers(1, 5)), threshold, float(rng.uniform(0.2, 0.5))))
+        spikes.append(
+            b.lif(f"n{i}", source, leak, int(rng.integers(1, 5)), threshold, float(rng.uniform(0.2, 0.5)))
+        )
 
     def conv(i):
         source = str(rng.choice(spikes))
         k, stride = int(rng.choice([1, 3])), int(rng.choice([1, 1, 2]))
         if shape(source)[1] % 2 or shape(source)[2] % 2 or min(shape(source)[1:]) < 4:
             stride = 1
-        options = {"k": k, "stride": stride, "shift": int(rng.integers(0, 5)), "bias": int(rng.choice([0, 300, 32767]))}
+        options = {
+            "k": k,
+            "stride": stride,
+            "shift": int(rng.integers(0, 5)),
+            "bias": int(rng.choice([0, 300, 32767])),
+        }
         height, width = shape(source)[1] // stride, shape(source)[2] // stride
         fitting = [name for name in streams if shape(name)[1:] == (height, width)]
         if fitting and rng.random() < 0.6:
@@ -202,7 +210,12 @@ def random_network(seed):
         if kind < 0.4 and parts:
             chosen = [str(name) for name in rng.choice(parts, int(rng.integers(1, 3)))]
             names.append(b.concat(f"j{i}", *chosen, source))
-        elif kind < 0.7 and shape(source)[1] % 2 == 0 and shape(source)[2] % 2 == 0 and min(shape(source)[1:]) > 2:
+        elif (
+            kind < 0.7
+            and shape(source)[1] % 2 == 0
+            and shape(source)[2] % 2 == 0
+            and min(shape(source)[1:]) > 2
+        ):
             names.append(b.pool(f"p{i}", source))
         elif max(shape(source)[1:]) <= 20:
             names.append(b.up(f"u{i}", source))
@@ -216,7 +229,7 @@ def random_network(seed):
 
 
 def random_chain(seed):
-    """A random `v1` detector: depth, widths, pooling, leak, T, image or sequence; thresholds near zero too."""
+    """A random `v1` detector: depth, widths, pooling, leak, T, still image or sequence."""
     rng = np.random.default_rng(seed)
     time_steps = int(rng.integers(1, 6))
     leak = str(rng.choice(["none", "half_after"]))
@@ -225,7 +238,9 @@ def random_chain(seed):
     b = Builder("v1", time_steps, shape, steps, seed=seed)
     s = b.lif("l0", b.stem(cout=int(rng.choice([16, 7, 32])), stride=int(rng.choice([1, 2]))), leak)
     for i in range(1, int(rng.integers(2, 5))):
-        x = b.conv(f"c{i}", s, int(rng.choice([16, 40, 33, 5])), limit=40, bias=int(rng.choice([0, 100, 2000])))
+        x = b.conv(
+            f"c{i}", s, int(rng.choice([16, 40, 33, 5])), limit=40, bias=int(rng.choice([0, 100, 2000]))
+        )
         s = b.lif(f"l{i}", x, leak, rate=float(rng.uniform(0.2, 0.5)))
         _, h, w = b.network.node(s).shape
         if rng.random() < 0.5 and h % 2 == 0 and w % 2 == 0:

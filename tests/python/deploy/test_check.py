@@ -7,6 +7,7 @@ from dataclasses import replace
 import integer_networks
 import numpy as np
 import pytest
+
 from lampyris.deploy.bounds import Range, input_sums, membrane_range, stream_range, tile_sums
 from lampyris.deploy.check import check_network
 from lampyris.deploy.violations import describe
@@ -223,3 +224,10 @@ def test_membrane_range_holds_for_random_inputs():
 def test_stream_range_covers_every_pixel():
     weight = np.array([[[[2]], [[-3]]]], np.int8)
     assert stream_range(weight, np.array([5], np.int32), 1).extremes() == (-380, 258)
+
+
+def test_v1_transfers():
+    b = integer_networks.Builder("v1", shape=(3, 6, 10))
+    b.output("out", b.lif("l1", b.conv("c1", b.lif("l0", b.stem(), "none"), 16), "none"))
+    assert any("must start at multiples of 4 bytes, got 3 x 5" in reason for _, reason in reasons(b.network))
+    assert reasons(b.network, parallelism=32) == []

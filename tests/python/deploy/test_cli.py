@@ -9,11 +9,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Picture
+from test_forward import pictures, prepared
+
 from lampyris import models
 from lampyris.cli import main
 from lampyris.tasks import detection
-from PIL import Image as Picture
-from test_forward import pictures, prepared
 
 NAMES = list("0123456789")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from lampyris.deploy.compare import compare_arrays, compare_counters
 from lampyris.deploy.verify_report import VerifyReport, signed_bits
 

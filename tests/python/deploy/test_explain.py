@@ -7,6 +7,7 @@ import json
 import integer_networks
 import pytest
 import torch
+
 from lampyris import deploy, models, nn
 
 IMAGES = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)

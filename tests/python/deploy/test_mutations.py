@@ -7,6 +7,7 @@ from dataclasses import replace
 import integer_networks
 import numpy as np
 import pytest
+
 from lampyris import deploy, firefly
 from lampyris.deploy import verification
 from lampyris.reference import integer

@@ -9,6 +9,7 @@ import integer_networks
 import numpy as np
 import pytest
 from integer_networks import Builder
+
 from lampyris import deploy
 from lampyris.reference import integer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import integer_networks
 import numpy as np
 import pytest
+
 from lampyris.compress.integer_network import IntegerNetwork, IntegerNode
 from lampyris.reference import integer
 from lampyris.reference.integer_sums import convolution, max_pool, saturate, shift_round, upsample, wrap

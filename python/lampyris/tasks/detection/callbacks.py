@@ -46,8 +46,8 @@ class ExactResume(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._pending = state_dict
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        # Nothing before this point may draw: a resumed run has built its model and loaders already.
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # Last hook before the first batch that a run resumed in the middle of an epoch passes as well.
         state, self._pending = self._pending, None
         if state is None:
             return

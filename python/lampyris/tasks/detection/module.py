@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -103,7 +102,8 @@ class DetectionTask(lightning.LightningModule):
 
     # ---- training
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_start(self) -> None:
+        # Not at the start of an epoch: a run resumed in the middle of one does not pass there.
         nn.set_time_steps(self.model, self.train_time_steps)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -130,15 +130,15 @@ class DetectionTask(lightning.LightningModule):
             {"params": [p for p in parameters if id(p) not in convolutions], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.lr, fused=True)
-        cycle = partial(
-            one_cycle,
-            total=int(self.trainer.estimated_stepping_batches),
-            warmup=self.warmup,
-            div=self.div_factor,
-            final_div=self.final_div_factor,
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, cycle)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        # The number of steps is asked for after the start only: asking builds the loaders, and a resumed run
+        # must restore its place in the epoch before that.
+        total = int(self.trainer.estimated_stepping_batches) if step else 1
+        cycle = {"warmup": self.warmup, "div": self.div_factor, "final_div": self.final_div_factor}
+        return one_cycle(step, max(total, 1), **cycle)
 
     # ---- evaluation
 
