@@ -11,6 +11,7 @@ from lampyris.compress.integer_network import IntegerNetwork, IntegerNode
 from lampyris.reference import integer
 
 from .compare import Comparison, compare_arrays, compare_counters
+from .exporting import integers_of
 from .observed import Observed, from_device, from_recorder, from_trace
 from .verify_report import VerifyReport, layer_ranges
 
@@ -50,8 +51,9 @@ def verify(
         >>> report.ok, report.differences, report.implementations
         (True, 0, ('forward', 'reference', 'device'))
     """
-    network = model if isinstance(model, IntegerNetwork) else _network(model)
-    batches = list(_batches(network, np.asarray(inputs)))
+    network = integers_of(model)
+    inputs = inputs if isinstance(inputs, np.ndarray) else np.asarray(inputs.cpu())
+    batches = list(_batches(network, inputs))
     _check_image(network, image)
     parallelism = int(image.plan["parallelism"])
     run_device = _device(image, network, parallelism, datapath)
@@ -84,12 +86,6 @@ def verify(
     report.missing = _missing(network, report.comparisons, with_forward=model is not network)
     report.ranges = layer_ranges(network, report)
     return report
-
-
-def _network(model: torch.nn.Module) -> IntegerNetwork:
-    from lampyris import compress
-
-    return compress.integer_network(model)
 
 
 def _check_image(network: IntegerNetwork, image: Any) -> None:

@@ -144,3 +144,15 @@ def test_model_changed_after_export():
 def test_float_model_is_refused():
     with pytest.raises(ValueError, match="must be exact"):
         deploy.export(models.ems_yolo())
+
+
+def test_pruned():
+    torch.manual_seed(8)
+    images = pictures(2)
+    model = prepared(models.ems_yolo(family="tiny"), images, seed=8)
+    for layer in compress.exact_layers(model).values():
+        if isinstance(layer, compress.ExactConv2d):
+            layer.set_mask(layer.weight.abs() > layer.weight.abs().median())
+    agreed(model, images)
+    zeros = (compress.integer_network(model).node("blocks.2.branch.0.conv").arrays["weight"] == 0).mean()
+    assert zeros >= 0.5

@@ -157,9 +157,8 @@ class DetectionTask(lightning.LightningModule):
         per_class = result.pop("per_class")
         self.log_dict(result, prog_bar=True)
         self.log_dict({f"ap_class/{name}": value for name, value in per_class.items()})
-        nn.set_time_steps(
-            self.model, self.train_time_steps if self.trainer.training else self.eval_time_steps
-        )
+        if self.trainer.state.fn == "fit":
+            nn.set_time_steps(self.model, self.train_time_steps)
 
     def on_validation_epoch_start(self) -> None:
         self._start_evaluation()
