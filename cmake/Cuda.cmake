@@ -12,8 +12,13 @@ target_include_directories(_ops_cuda PRIVATE csrc)
 target_compile_options(
   _ops_cuda
   PRIVATE
-    "$<$<COMPILE_LANGUAGE:CUDA>:-O3;--fmad=false;-Werror;all-warnings;-lineinfo;-gencode;arch=compute_80,code=sm_80;-gencode;arch=compute_90,code=sm_90;-gencode;arch=compute_120,code=[sm_120,compute_120];-Xcompiler;-fPIC,-Wall,-Wextra>"
-    "$<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off>")
+    # SHELL: keeps repeated options; without it CMake drops the second -gencode.
+    "SHELL:$<$<COMPILE_LANGUAGE:CUDA>:-O3 --fmad=false -Werror all-warnings -lineinfo>"
+    "SHELL:$<$<COMPILE_LANGUAGE:CUDA>:-gencode arch=compute_80,code=sm_80>"
+    "SHELL:$<$<COMPILE_LANGUAGE:CUDA>:-gencode arch=compute_90,code=sm_90>"
+    "SHELL:$<$<COMPILE_LANGUAGE:CUDA>:-gencode arch=compute_120,code=[sm_120,compute_120]>"
+    "SHELL:$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler -fPIC,-Wall,-Wextra>"
+    "$<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off;-Wall;-Wextra>")
 set_target_properties(_ops_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static
                                            CUDA_STANDARD 17 CXX_VISIBILITY_PRESET hidden)
 target_link_libraries(_ops_cuda PRIVATE torch_stable lampyris_core)

@@ -85,7 +85,8 @@ class PythonDriver {
     if (py::isinstance<Array<uint8_t>>(inputs)) {
       frame.pixels = view(inputs.cast<Array<uint8_t>>());
     } else if (py::isinstance<Array<bool>>(inputs)) {
-      frame.spikes = {static_cast<const uint8_t*>(inputs.data()), static_cast<size_t>(inputs.size())};
+      frame.spikes = {static_cast<const uint8_t*>(inputs.data()),
+                      static_cast<size_t>(inputs.size())};
     } else if (py::isinstance<Array<int16_t>>(inputs)) {
       frame.currents = view(inputs.cast<Array<int16_t>>());
     } else {

@@ -39,8 +39,8 @@ inline Image to_image(const std::string& plan_json, const std::vector<TensorTupl
   Image image{plan_json, {}};
   for (const auto& [name, dtype, content] : tensors) {
     const auto bytes = static_cast<std::string_view>(content);
-    image.tensors.push_back({name, dtype == "U32" ? ImageDtype::kU32 : ImageDtype::kU8,
-                             {bytes.begin(), bytes.end()}});
+    image.tensors.push_back(
+        {name, dtype == "U32" ? ImageDtype::kU32 : ImageDtype::kU8, {bytes.begin(), bytes.end()}});
   }
   return image;
 }

@@ -19,8 +19,8 @@ struct MembraneRule {
   int steps = 1;
 };
 
-// v1: adds the range of the 18-bit word over all T, bias included, to `bounds`. `every_pass` halving
-// is bounded by the plain sum.
+// v1: adds the range of the 18-bit word over all T, bias included, to `bounds`. `every_pass`
+// halving is bounded by the plain sum.
 void membrane_bounds(Bounds& bounds, std::span<const int8_t> weight, std::span<const int16_t> bias,
                      int out, const MembraneRule& rule);
 

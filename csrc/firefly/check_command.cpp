@@ -36,10 +36,12 @@ bool valid_window(const Command& c) {
   switch (c.op) {
     case Op::kConv:
       return (c.kernel == 3 || (c.kernel == 1 && !padded)) && (c.stride == 1 || c.stride == 2);
-    case Op::kNeuron: return c.kernel == 1 && c.stride == 1 && !padded;
+    case Op::kNeuron:
+      return c.kernel == 1 && c.stride == 1 && !padded;
     case Op::kMaxPool:  // 1 x 1 copies
       return (c.kernel == 1 || c.kernel == 2) && c.stride == c.kernel && !padded;
-    case Op::kUpsample: return c.kernel == 1 && c.stride == 2 && !padded;
+    case Op::kUpsample:
+      return c.kernel == 1 && c.stride == 2 && !padded;
   }
   return false;
 }
@@ -56,8 +58,10 @@ bool valid_flags(const Command& c) {
   const int third = c.stream_out + c.accumulate + c.membrane_out;
   if (third > 1 || (third == 0 && !c.spikes_out)) return false;
   switch (c.op) {
-    case Op::kConv: return !(c.accumulate && (c.spikes_out || c.preload || c.shift != 0));
-    case Op::kNeuron: return !c.preload && !c.accumulate && !c.stream_out && c.shift == 0;
+    case Op::kConv:
+      return !(c.accumulate && (c.spikes_out || c.preload || c.shift != 0));
+    case Op::kNeuron:
+      return !c.preload && !c.accumulate && !c.stream_out && c.shift == 0;
     case Op::kMaxPool:
     case Op::kUpsample:
       return !c.preload && !c.accumulate && !c.membrane_out && !c.table && c.shift == 0 &&
@@ -102,9 +106,10 @@ ErrorCode check_command(const Command& c, int parallelism, uint64_t memory_bytes
   if (c.bias_bytes) check.block(c.bias, c.bias_bytes, parameter_align);
   const int64_t in_pixels = int64_t{c.in_h} * c.in_w, out_pixels = int64_t{c.out_h} * c.out_w;
   const bool spikes_in = c.op == Op::kConv || (c.op != Op::kNeuron && c.spikes_out);
-  check.area(c.source, c.steps, c.ci_tiles,
-             in_pixels * (spikes_in ? spike_pixel_bytes(parallelism) : stream_pixel_bytes(parallelism)),
-             spikes_in ? kSpikeAlign : kStreamAlign);
+  check.area(
+      c.source, c.steps, c.ci_tiles,
+      in_pixels * (spikes_in ? spike_pixel_bytes(parallelism) : stream_pixel_bytes(parallelism)),
+      spikes_in ? kSpikeAlign : kStreamAlign);
   if (c.preload)
     check.area(c.residual, c.steps, c.co_tiles, out_pixels * stream_pixel_bytes(parallelism),
                kStreamAlign);

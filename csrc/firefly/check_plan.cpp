@@ -37,8 +37,8 @@ void check_map(const Plan& plan, const PlanMap& m) {
   const int64_t block = int64_t{m.height} * m.width * pixel_bytes(m.kind, plan.parallelism);
   const uint64_t end = m.offset + area_extent({m.offset, m.stride_t, m.stride_c}, m.steps,
                                               tile_count(m.channels, plan.parallelism), block);
-  require(end <= plan.arena_bytes, "map \"{}\" must lie in the arena of {} bytes, got end {}", m.name,
-          plan.arena_bytes, end);
+  require(end <= plan.arena_bytes, "map \"{}\" must lie in the arena of {} bytes, got end {}",
+          m.name, plan.arena_bytes, end);
 }
 
 void check_reference(const Plan& plan, const PlanLayer& layer, const std::string& name,
@@ -83,19 +83,20 @@ void check_layer(const Plan& plan, const PlanLayer& layer) {
   require(layer.threshold.empty() == layer.neuron.empty(),
           "layer \"{}\" must have thresholds where it has a neuron", layer.name);
   for (const int32_t theta : layer.threshold)
-    require(wrap(theta, kMembraneBits) == theta, "layer \"{}\" must have thresholds of 18 bits, got {}",
-            layer.name, theta);
+    require(wrap(theta, kMembraneBits) == theta,
+            "layer \"{}\" must have thresholds of 18 bits, got {}", layer.name, theta);
   int row = 0;
   for (const PlanBand& band : layer.commands) {
     require(band.row0 == row && band.row1 > row && band.row1 <= out.height,
-            "layer \"{}\" must cover its rows in order, got [{}, {}) after {}", layer.name, band.row0,
-            band.row1, row);
+            "layer \"{}\" must cover its rows in order, got [{}, {}) after {}", layer.name,
+            band.row0, band.row1, row);
     row = band.row1;
     require(band.writes == (plan.target == "v1" ? kV1Writes : kCommandWrites),
             "layer \"{}\" must have {} register writes a command, got {}", layer.name,
             plan.target == "v1" ? kV1Writes : kCommandWrites, band.writes);
   }
-  require(row == out.height, "layer \"{}\" must cover {} rows, got {}", layer.name, out.height, row);
+  require(row == out.height, "layer \"{}\" must cover {} rows, got {}", layer.name, out.height,
+          row);
 }
 
 }  // namespace
@@ -105,8 +106,8 @@ void check_plan(const Plan& plan) {
           plan.target);
   preset_config(plan.preset, plan.parallelism);
   check_parallelism("weight image: plan", plan.parallelism);
-  require(plan.steps >= 1 && plan.steps <= kMaxSteps, "time_steps must be 1 to {}, got {}", kMaxSteps,
-          plan.steps);
+  require(plan.steps >= 1 && plan.steps <= kMaxSteps, "time_steps must be 1 to {}, got {}",
+          kMaxSteps, plan.steps);
   require(plan.arena_bytes <= kMaxArena, "arena must have at most 2^31 bytes, got {}",
           plan.arena_bytes);
   require(!plan.layers.empty(), "layers must not be empty, got none");
@@ -118,8 +119,8 @@ void check_plan(const Plan& plan) {
   }
   plan.map(plan.input);
   for (const PlanLayer& layer : plan.layers) check_layer(plan, layer);
-  require(plan.classes >= 0 && plan.classes <= plan.parallelism,
-          "classes must be 0 to {}, got {}", plan.parallelism, plan.classes);
+  require(plan.classes >= 0 && plan.classes <= plan.parallelism, "classes must be 0 to {}, got {}",
+          plan.parallelism, plan.classes);
 }
 
 void check_host(const Plan& plan, const Image& image) {
@@ -144,14 +145,18 @@ void check_host(const Plan& plan, const Image& image) {
     StemSpec spec;
     spec.name = s.name;
     spec.weight = {{reinterpret_cast<const int8_t*>(w->bytes.data()), w->bytes.size()},
-                   s.out_channels, s.in_channels, s.kernel_h, s.kernel_w};
+                   s.out_channels,
+                   s.in_channels,
+                   s.kernel_h,
+                   s.kernel_w};
     spec.bias = bias;
     spec.stride = s.stride, spec.padding = s.padding, spec.shift = s.shift;
     spec.channels = s.in_channels, spec.height = s.in_height, spec.width = s.in_width;
     spec.steps = s.in_steps;
     make_stem(spec, plan.steps);
     const auto [height, width] = stem_output_size(s);
-    require(height == map.height && width == map.width && map.kind == (s.fires ? Kind::kSpikes : Kind::kStream) &&
+    require(height == map.height && width == map.width &&
+                map.kind == (s.fires ? Kind::kSpikes : Kind::kStream) &&
                 map.steps == (s.fires ? plan.steps : s.in_steps),
             "host stem must give the input [{}, {}, {}, {}], got [{}, {}, {}, {}]", map.steps,
             map.channels, map.height, map.width, s.in_steps, s.out_channels, height, width);

@@ -25,9 +25,10 @@ void expect_writes(size_t n, const PlanLayer& layer, const std::vector<RegisterW
          meant.size(), stored.size());
   for (size_t i = 0; i < meant.size(); ++i)
     if (!(stored[i] == meant[i]))
-      fail("weight image: layer {} \"{}\": register write {} must be 0x{:x} = 0x{:x} by the plan, "
-           "got 0x{:x} = 0x{:x}",
-           n, layer.name, i, meant[i].offset, meant[i].value, stored[i].offset, stored[i].value);
+      fail(
+          "weight image: layer {} \"{}\": register write {} must be 0x{:x} = 0x{:x} by the plan, "
+          "got 0x{:x} = 0x{:x}",
+          n, layer.name, i, meant[i].offset, meant[i].value, stored[i].offset, stored[i].value);
 }
 
 void expect_thresholds(size_t n, const PlanLayer& layer, const ImageTensor& bias) {
@@ -37,8 +38,8 @@ void expect_thresholds(size_t n, const PlanLayer& layer, const ImageTensor& bias
   std::memcpy(table.data(), bias.bytes.data() + bias.bytes.size() - lanes * 4, count * 4);
   for (size_t c = 0; c < count; ++c)
     if (table[c] != layer.threshold[c])
-      fail("weight image: layer {} \"{}\": threshold of channel {} must be {} by the plan, got {}", n,
-           layer.name, c, layer.threshold[c], table[c]);
+      fail("weight image: layer {} \"{}\": threshold of channel {} must be {} by the plan, got {}",
+           n, layer.name, c, layer.threshold[c], table[c]);
 }
 
 // Addresses relative to one memory: parameters first, arena behind them.
@@ -73,9 +74,8 @@ void check_program(const Image& image) {
     std::vector<RegisterWrite> meant;
     for (const PlanBand& band : layer.commands) {
       const std::vector<RegisterWrite> writes =
-          plan.target == "v1"
-              ? encode_v1(plan_v1_command(plan, layer, places.place_of(n)))
-              : encode_command(plan_command(plan, layer, band, places.place_of(n)));
+          plan.target == "v1" ? encode_v1(plan_v1_command(plan, layer, places.place_of(n)))
+                              : encode_command(plan_command(plan, layer, band, places.place_of(n)));
       meant.insert(meant.end(), writes.begin(), writes.end());
       const ErrorCode code = device_check(plan, layer, band, places.place_of(n), places.end());
       if (code != ErrorCode::kNone)

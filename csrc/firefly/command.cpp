@@ -44,20 +44,28 @@ uint32_t shape_word(int height, int width) {
 
 std::string_view op_name(Op op) {
   switch (op) {
-    case Op::kConv: return "conv";
-    case Op::kNeuron: return "neuron";
-    case Op::kMaxPool: return "max_pool";
-    case Op::kUpsample: return "upsample";
+    case Op::kConv:
+      return "conv";
+    case Op::kNeuron:
+      return "neuron";
+    case Op::kMaxPool:
+      return "max_pool";
+    case Op::kUpsample:
+      return "upsample";
   }
   return "unknown";
 }
 
 std::string_view leak_name(Leak leak) {
   switch (leak) {
-    case Leak::kNone: return "none";
-    case Leak::kHalfAfter: return "half_after";
-    case Leak::kBefore: return "before";
-    case Leak::kEveryPass: return "leak_every_pass";
+    case Leak::kNone:
+      return "none";
+    case Leak::kHalfAfter:
+      return "half_after";
+    case Leak::kBefore:
+      return "before";
+    case Leak::kEveryPass:
+      return "leak_every_pass";
   }
   return "unknown";
 }
@@ -122,8 +130,8 @@ std::vector<RegisterWrite> encode_command(const Command& c) {
                               uint32_t{c.pad_left} << 10 | uint32_t{c.pad_right} << 11);
   w.literal(reg::kSourceBand, shape_word(c.in_h, c.in_w));
   w.literal(reg::kOutputBand, shape_word(c.out_h, c.out_w));
-  w.literal(reg::kChannelTiles, static_cast<uint32_t>(c.co_tiles - 1) << 12 |
-                                    static_cast<uint32_t>(c.ci_tiles - 1));
+  w.literal(reg::kChannelTiles,
+            static_cast<uint32_t>(c.co_tiles - 1) << 12 | static_cast<uint32_t>(c.ci_tiles - 1));
   w.literal(reg::kSteps, static_cast<uint32_t>(c.steps - 1));
   w.literal(reg::kTheta, static_cast<uint32_t>(c.theta));
   w.area(reg::kSource, c.source, true);
@@ -176,10 +184,10 @@ std::vector<RegisterWrite> encode_v1(const V1Command& c) {
   w.literal(reg::kTiles, static_cast<uint32_t>(c.steps - 1) << 16 |
                              static_cast<uint32_t>(c.co_tiles - 1) << 8 |
                              static_cast<uint32_t>(c.ci_tiles - 1));
-  w.literal(reg::kTileSteps, static_cast<uint32_t>(c.co_steps - 1) << 12 |
-                                 static_cast<uint32_t>(c.ci_steps - 1));
-  w.literal(reg::kThreshold, static_cast<uint32_t>(c.theta) << 14 |
-                                 static_cast<uint32_t>(c.weight_length - 1));
+  w.literal(reg::kTileSteps,
+            static_cast<uint32_t>(c.co_steps - 1) << 12 | static_cast<uint32_t>(c.ci_steps - 1));
+  w.literal(reg::kThreshold,
+            static_cast<uint32_t>(c.theta) << 14 | static_cast<uint32_t>(c.weight_length - 1));
   uint32_t shape = shape_word(c.height, c.width);
   if (c.pool) shape |= kShapePool;
   if (c.linear) shape |= kShapeLinear;

@@ -29,7 +29,7 @@ struct Area {
 // Extension command (target ems).
 struct Command {
   Op op = Op::kConv;
-  bool preload = false;       // add the residual stream
+  bool preload = false;  // add the residual stream
   bool spikes_out = false;
   bool stream_out = false;
   bool accumulate = false;    // int32 sum over T instead of currents

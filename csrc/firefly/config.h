@@ -9,28 +9,28 @@
 
 namespace lampyris::firefly {
 
-inline constexpr int kMaxWidth = 512;         // line buffer
-inline constexpr int kMaxPixels = 4096;       // unified psum-membrane buffer
-inline constexpr int kMaxSteps = 256;         // 8-bit field
-inline constexpr int kMaxTiles = 256;         // 8-bit field
-inline constexpr int kMaxTileSteps = 4096;    // 12-bit field, tiles * T
-inline constexpr int kMaxV1Channels = 1024;   // weight FIFO
-inline constexpr int kMaxFanIn = 65000;       // keeps a 24-bit sum of int8 weights exact
+inline constexpr int kMaxWidth = 512;        // line buffer
+inline constexpr int kMaxPixels = 4096;      // unified psum-membrane buffer
+inline constexpr int kMaxSteps = 256;        // 8-bit field
+inline constexpr int kMaxTiles = 256;        // 8-bit field
+inline constexpr int kMaxTileSteps = 4096;   // 12-bit field, tiles * T
+inline constexpr int kMaxV1Channels = 1024;  // weight FIFO
+inline constexpr int kMaxFanIn = 65000;      // keeps a 24-bit sum of int8 weights exact
 inline constexpr int kMaxShift = 4;
 inline constexpr int64_t kMaxTransfer = int64_t{1} << 23;  // DataMover length field
 inline constexpr int64_t kFlattenBits = 9 * 8 * 4;         // inputs of a fully connected layer
 
 struct Config {
   std::string preset;
-  int parallelism = 16;         // P: output channels, and input channels per tap
+  int parallelism = 16;  // P: output channels, and input channels per tap
   double clock_hz = 300e6;
-  int weight_bus_bytes = 8;     // parameter DataMover, 8 P / 2 bits
-  int spike_bus_bytes = 4;      // AXI port of the spike DataMovers
-  int stream_bus_bytes = 16;    // extension: one port each way
-  double ddr_bytes_per_cycle = 16;  // cap over all ports together
+  int weight_bus_bytes = 8;                    // parameter DataMover, 8 P / 2 bits
+  int spike_bus_bytes = 4;                     // AXI port of the spike DataMovers
+  int stream_bus_bytes = 16;                   // extension: one port each way
+  double ddr_bytes_per_cycle = 16;             // cap over all ports together
   int64_t max_output_transfer = kMaxTransfer;  // bytes of one output command
   int cores = 1;
-  double watts = 0;             // published power of the programmable logic, 0 if none
+  double watts = 0;  // published power of the programmable logic, 0 if none
 };
 
 // "ultra96" (P = 16), "zcu104" (P = 32), "kv260" (P = 16, two cores).

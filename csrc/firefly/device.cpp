@@ -17,10 +17,9 @@ bool read_only(uint32_t offset) {
 }
 
 bool exists(uint32_t offset) {
-  return offset % 4 == 0 &&
-         (offset <= reg::kShape || offset == reg::kDone ||
-          (offset >= reg::kOutputStrideT && offset <= reg::kPulse) ||
-          (offset >= reg::kIdentity && offset < reg::kEnd));
+  return offset % 4 == 0 && (offset <= reg::kShape || offset == reg::kDone ||
+                             (offset >= reg::kOutputStrideT && offset <= reg::kPulse) ||
+                             (offset >= reg::kIdentity && offset < reg::kEnd));
 }
 
 uint32_t clip32(int64_t count) {
@@ -58,11 +57,17 @@ void Device::error(ErrorCode code) {
 uint32_t Device::read32(uint32_t offset) {
   if (!exists(offset)) return 0;
   switch (offset) {
-    case reg::kStatus: finish(); return status_;
-    case reg::kDone: finish(); return v1_done_ ? 1 : 0;
+    case reg::kStatus:
+      finish();
+      return status_;
+    case reg::kDone:
+      finish();
+      return v1_done_ ? 1 : 0;
     case reg::kPulse:
-    case reg::kStart: return 0;
-    default: return values_[offset / 4];
+    case reg::kStart:
+      return 0;
+    default:
+      return values_[offset / 4];
   }
 }
 
@@ -74,12 +79,17 @@ void Device::write32(uint32_t offset, uint32_t value) {
       if (value & kStatusDone) status_ &= ~kStatusDone;
       if (value & kStatusError) status_ &= kStatusBusy | kStatusDone;
       break;
-    case reg::kDone: v1_done_ = false; break;
-    case reg::kPulse: pulse(value); break;
+    case reg::kDone:
+      v1_done_ = false;
+      break;
+    case reg::kPulse:
+      pulse(value);
+      break;
     case reg::kStart:
       if (value & 1) start_extension();
       break;
-    default: values_[offset / 4] = value;
+    default:
+      values_[offset / 4] = value;
   }
 }
 
@@ -105,7 +115,7 @@ void Device::load_parameters() {
     weight_fifo_.assign(from, from + bytes);
   } else {
     bias_fifo_.resize(bytes / 2);
-    std::memcpy(bias_fifo_.data(), from, bytes / 2 * 2);
+    if (!bias_fifo_.empty()) std::memcpy(bias_fifo_.data(), from, bytes / 2 * 2);
   }
 }
 

@@ -17,14 +17,22 @@ uint64_t round_up(uint64_t x) { return (x + kPage - 1) / kPage * kPage; }
 
 std::string_view error_text(uint32_t code) {
   switch (static_cast<ErrorCode>(code)) {
-    case ErrorCode::kNone: return "none";
-    case ErrorCode::kBusy: return "write while busy";
-    case ErrorCode::kRange: return "a field outside its range";
-    case ErrorCode::kAlignment: return "an address or stride not aligned";
-    case ErrorCode::kOperation: return "no such operation";
-    case ErrorCode::kMemory: return "an area outside the memory";
-    case ErrorCode::kRegister: return "no such register";
-    case ErrorCode::kParameters: return "parameters missing";
+    case ErrorCode::kNone:
+      return "none";
+    case ErrorCode::kBusy:
+      return "write while busy";
+    case ErrorCode::kRange:
+      return "a field outside its range";
+    case ErrorCode::kAlignment:
+      return "an address or stride not aligned";
+    case ErrorCode::kOperation:
+      return "no such operation";
+    case ErrorCode::kMemory:
+      return "an area outside the memory";
+    case ErrorCode::kRegister:
+      return "no such register";
+    case ErrorCode::kParameters:
+      return "parameters missing";
   }
   return "unknown";
 }
@@ -50,7 +58,8 @@ void Driver::load(const LoadedImage& image) {
   image_base_ = port_.base_address();
   arena_base_ = image_base_ + static_cast<uint32_t>(arena_at);
   for (size_t n = 0; n < image.writes.size(); ++n) {
-    std::copy(image.weights[n].begin(), image.weights[n].end(), memory.begin() + image.weights_at[n]);
+    std::copy(image.weights[n].begin(), image.weights[n].end(),
+              memory.begin() + image.weights_at[n]);
     std::copy(image.bias[n].begin(), image.bias[n].end(), memory.begin() + image.bias_at[n]);
   }
   image_ = &image;
@@ -112,8 +121,7 @@ void Driver::run_command(size_t n, std::span<const RegisterWrite> writes, Result
   result.cycles += static_cast<int64_t>(uint64_t{port_.read32(reg::kCyclesHigh)} << 32 |
                                         port_.read32(reg::kCyclesLow));
   if (ems && !layer.current.empty()) result.clamped[layer.current] += port_.read32(reg::kClamped);
-  if (ems && !layer.neuron.empty())
-    result.saturated[layer.neuron] += port_.read32(reg::kSaturated);
+  if (ems && !layer.neuron.empty()) result.saturated[layer.neuron] += port_.read32(reg::kSaturated);
 }
 
 void Driver::finish(Result& result) {

@@ -22,7 +22,7 @@ struct LoadedImage {
   Plan plan;
   std::vector<std::vector<RegisterWrite>> writes;  // per layer
   std::vector<std::vector<uint8_t>> weights, bias;
-  std::vector<uint32_t> weights_at, bias_at;       // from the image base
+  std::vector<uint32_t> weights_at, bias_at;  // from the image base
   uint64_t data_bytes = 0;
   std::vector<int8_t> stem_weight, output_weight;
   std::vector<int32_t> stem_bias;

@@ -40,8 +40,7 @@ StoredMap empty_map(const PlanMap& map, int parallelism) {
 // Copies the bands of one command into the whole map.
 template <class T>
 void join_band(const LaneMap<T>& part, int row0, int height, LaneMap<T>& whole) {
-  if (whole.empty())
-    whole.reshape(part.steps, part.tiles, height, part.columns, part.parallelism);
+  if (whole.empty()) whole.reshape(part.steps, part.tiles, height, part.columns, part.parallelism);
   const int64_t row = int64_t{part.columns} * part.parallelism;
   for (int t = 0; t < part.steps; ++t)
     for (int tile = 0; tile < part.tiles; ++tile)
@@ -100,11 +99,10 @@ void Driver::write_spikes(const PlanMap& map, std::span<const uint8_t> spikes) {
       std::fill(lanes.begin(), lanes.end(), uint8_t{0});
       for (int c = tile * p; c < std::min(map.channels, tile * p + p); ++c) {
         const uint8_t* in = spikes.data() + (int64_t{t} * map.channels + c) * plane;
-        for (int64_t i = 0; i < plane; ++i)
-          lanes[static_cast<size_t>(i * p + c % p)] = in[i] != 0;
+        for (int64_t i = 0; i < plane; ++i) lanes[static_cast<size_t>(i * p + c % p)] = in[i] != 0;
       }
-      uint8_t* out = port_.memory().data() + (arena_base_ - image_base_) +
-                     area_block(map_area(map), t, tile);
+      uint8_t* out =
+          port_.memory().data() + (arena_base_ - image_base_) + area_block(map_area(map), t, tile);
       pack_row(lanes.data(), static_cast<int>(plane), p, out);
     }
 }
@@ -151,8 +149,7 @@ void Driver::keep_map(const PlanMap& map, Result& result) {
   }
 }
 
-void Driver::keep_trace(size_t n, const PlanBand& band, const CommandTrace& trace,
-                        Result& result) {
+void Driver::keep_trace(size_t n, const PlanBand& band, const CommandTrace& trace, Result& result) {
   const PlanLayer& layer = image_->plan.layers[n];
   const auto whole = [&](StoredMap& stored, int steps) -> StoredMap& {
     stored.steps = steps, stored.channels = layer.out_channels;

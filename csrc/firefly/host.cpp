@@ -143,9 +143,8 @@ StemSpikes run_stem_neuron(const HostStem& stem, std::span<const int16_t> curren
 }
 
 std::vector<int32_t> run_host_output(const HostOutput& output, std::span<const int8_t> weight,
-                                     std::span<const int16_t> bias,
-                                     std::span<const uint8_t> spikes, int time_steps, int height,
-                                     int width) {
+                                     std::span<const int16_t> bias, std::span<const uint8_t> spikes,
+                                     int time_steps, int height, int width) {
   const int k = output.kernel, pad = output.padding;
   const int out_h = height + 2 * pad - k + 1, out_w = width + 2 * pad - k + 1;
   const int64_t co = output.out_channels, ci = output.in_channels, taps = int64_t{k} * k;

@@ -41,8 +41,7 @@ StemSpikes run_stem_neuron(const HostStem& stem, std::span<const int16_t> curren
 
 // v1: int32 [Co][H][W] = sum over t of P + B. `spikes` [T][Ci][H][W].
 std::vector<int32_t> run_host_output(const HostOutput& output, std::span<const int8_t> weight,
-                                     std::span<const int16_t> bias,
-                                     std::span<const uint8_t> spikes, int time_steps, int height,
-                                     int width);
+                                     std::span<const int16_t> bias, std::span<const uint8_t> spikes,
+                                     int time_steps, int height, int width);
 
 }  // namespace lampyris::firefly

@@ -29,7 +29,8 @@ size_t ImageWriter::add_layer(size_t register_writes, std::vector<uint8_t> weigh
   place(layer_tensor(index, "registers"), ImageDtype::kU32,
         std::vector<uint8_t>(register_writes * 8));
   if (!weights.empty())
-    layer.parameters.weights = place(layer_tensor(index, "weights"), ImageDtype::kU8, std::move(weights));
+    layer.parameters.weights =
+        place(layer_tensor(index, "weights"), ImageDtype::kU8, std::move(weights));
   if (!bias.empty())
     layer.parameters.bias = place(layer_tensor(index, "bias"), ImageDtype::kU8, std::move(bias));
   layers_.push_back(layer);
@@ -42,8 +43,8 @@ void ImageWriter::set_registers(size_t layer, const std::vector<RegisterWrite>& 
     fail("program: layer {} must have {} register writes, got {}", layer, bytes.size() / 8,
          writes.size());
   for (size_t i = 0; i < writes.size(); ++i) {
-    const uint32_t pair[2] = {
-        writes[i].offset | static_cast<uint32_t>(writes[i].relocation) << 16, writes[i].value};
+    const uint32_t pair[2] = {writes[i].offset | static_cast<uint32_t>(writes[i].relocation) << 16,
+                              writes[i].value};
     std::memcpy(bytes.data() + 8 * i, pair, sizeof(pair));
   }
 }

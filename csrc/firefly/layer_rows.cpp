@@ -6,7 +6,10 @@ namespace lampyris::firefly {
 
 NeuronRows::NeuronRows(const Command& command, int parallelism, std::span<uint8_t> memory,
                        CommandTrace* trace, CommandCounters& counters)
-    : command_(command), parallelism_(parallelism), memory_(memory), trace_(trace),
+    : command_(command),
+      parallelism_(parallelism),
+      memory_(memory),
+      trace_(trace),
       counters_(counters) {
   const size_t lanes = static_cast<size_t>(command.co_tiles * parallelism);
   threshold_.assign(lanes, command.theta);
@@ -51,8 +54,7 @@ void NeuronRows::step(int t, const int32_t* current) {
 }
 
 void NeuronRows::finish_row() {
-  if (command_.membrane_out)
-    store_int32_row(command_, parallelism_, memory_, y_, membrane_.data());
+  if (command_.membrane_out) store_int32_row(command_, parallelism_, memory_, y_, membrane_.data());
 }
 
 void store_int32_row(const Command& command, int parallelism, std::span<uint8_t> memory, int y,

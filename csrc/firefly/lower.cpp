@@ -60,8 +60,7 @@ std::vector<Band> Lowering::cut(const Node& node) const {
   return bands;
 }
 
-void Lowering::check_node(const Node& node, const std::vector<Band>& bands,
-                          Violations& out) const {
+void Lowering::check_node(const Node& node, const std::vector<Band>& bands, Violations& out) const {
   const Map& in = map(node.source);
   const Map& to = map(output_map(node));
   const std::string& name = node.name;
@@ -71,7 +70,8 @@ void Lowering::check_node(const Node& node, const std::vector<Band>& bands,
     out.require(count <= kMaxFanIn, name, "inputs per output must be at most {}, got {}", kMaxFanIn,
                 count);
     out.require(node.stride == 1 || (in.height % 2 == 0 && in.width % 2 == 0), name,
-                "stride 2 must have an even input, got [{}, {}] (pad the image)", in.height, in.width);
+                "stride 2 must have an even input, got [{}, {}] (pad the image)", in.height,
+                in.width);
   }
   out.require(in.width <= kMaxWidth && to.width <= kMaxWidth, name,
               "width must be at most {}, got {}", kMaxWidth, std::max(in.width, to.width));
@@ -80,10 +80,10 @@ void Lowering::check_node(const Node& node, const std::vector<Band>& bands,
               name, "channels must be at most {}, got {}", kMaxFieldTiles * p_,
               std::max(in.channels, to.channels));
   if (bands.size() > 1)
-    out.require(std::all_of(bands.begin(), bands.end(),
-                            [&](const Band& b) { return aligned(node, b); }),
-                name, "a map above {} pixels must have an even width, got [{}, {}] (pad the image)",
-                kMaxPixels, in.height, in.width);
+    out.require(
+        std::all_of(bands.begin(), bands.end(), [&](const Band& b) { return aligned(node, b); }),
+        name, "a map above {} pixels must have an even width, got [{}, {}] (pad the image)",
+        kMaxPixels, in.height, in.width);
 }
 
 void Lowering::check() const {
@@ -114,7 +114,8 @@ void Lowering::place(Plan& plan) {
       fail("{}: map must have at most 2^31 bytes, got {}", m.name, bytes);
     to.stride_c = static_cast<uint32_t>(stride_c);
     to.stride_t = base.steps == 1 ? 0 : static_cast<uint32_t>(stride_t);
-    if (root(id) == id) blocks[static_cast<size_t>(id)] = {static_cast<uint64_t>(bytes), layers, -1, 0};
+    if (root(id) == id)
+      blocks[static_cast<size_t>(id)] = {static_cast<uint64_t>(bytes), layers, -1, 0};
   }
   // A part is complete with its producer, a concatenation with its last part.
   for (int id = 0; id < count; ++id) {
@@ -125,7 +126,8 @@ void Lowering::place(Plan& plan) {
     if (map(id).joined) continue;
     placed_[static_cast<size_t>(id)].ready = made;
     for (int up = map(id).parent; up >= 0; up = map(up).parent)
-      placed_[static_cast<size_t>(up)].ready = std::max(placed_[static_cast<size_t>(up)].ready, made);
+      placed_[static_cast<size_t>(up)].ready =
+          std::max(placed_[static_cast<size_t>(up)].ready, made);
   }
   for (int n = 0; n < layers; ++n) {
     const Node& node = program_.nodes()[static_cast<size_t>(n)];

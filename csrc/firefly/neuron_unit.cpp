@@ -104,9 +104,15 @@ LAMPYRIS_INLINE void neurons(const NeuronJob& job) {
 template <Overflow kOverflow, int P>
 LAMPYRIS_INLINE void neurons_by_leak(const NeuronJob& job) {
   switch (job.leak) {
-    case Leak::kHalfAfter: neurons<Leak::kHalfAfter, kOverflow, P>(job); break;
-    case Leak::kBefore: neurons<Leak::kBefore, kOverflow, P>(job); break;
-    default: neurons<Leak::kNone, kOverflow, P>(job); break;
+    case Leak::kHalfAfter:
+      neurons<Leak::kHalfAfter, kOverflow, P>(job);
+      break;
+    case Leak::kBefore:
+      neurons<Leak::kBefore, kOverflow, P>(job);
+      break;
+    default:
+      neurons<Leak::kNone, kOverflow, P>(job);
+      break;
   }
 }
 

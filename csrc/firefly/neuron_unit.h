@@ -10,14 +10,14 @@ namespace lampyris::firefly {
 
 // X = sat16((P << shift) + B + A).
 struct CurrentJob {
-  const int32_t* sums;      // [width][lanes]
+  const int32_t* sums;  // [width][lanes]
   int lanes;
   const int16_t* bias;      // [tiles * P]
   const int16_t* residual;  // row of tile 0, or nullptr
   int64_t residual_tile;    // elements from tile to tile
   int16_t* stream;          // row of tile 0, or nullptr
   int64_t stream_tile;
-  int32_t* current;         // out: row buffer
+  int32_t* current;  // out: row buffer
   int tiles, width, parallelism, shift;
   int64_t* clamped;
 };

@@ -23,7 +23,8 @@ std::vector<uint8_t> pack_weights(std::span<const int8_t> weight, int out, int i
 
 std::vector<uint8_t> pack_bias(std::span<const int16_t> bias, int parallelism, int16_t pad) {
   std::vector<int16_t> padded(
-      static_cast<size_t>(tile_count(static_cast<int>(bias.size()), parallelism) * parallelism), pad);
+      static_cast<size_t>(tile_count(static_cast<int>(bias.size()), parallelism) * parallelism),
+      pad);
   std::copy(bias.begin(), bias.end(), padded.begin());
   std::vector<uint8_t> bytes(padded.size() * sizeof(int16_t));
   std::memcpy(bytes.data(), padded.data(), bytes.size());

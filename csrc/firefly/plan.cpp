@@ -6,9 +6,12 @@ namespace lampyris::firefly {
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::kSpikes: return "spikes";
-    case Kind::kStream: return "stream";
-    case Kind::kInt32: return "int32";
+    case Kind::kSpikes:
+      return "spikes";
+    case Kind::kStream:
+      return "stream";
+    case Kind::kInt32:
+      return "int32";
   }
   return "unknown";
 }

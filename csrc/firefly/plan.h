@@ -21,11 +21,11 @@ struct PlanMap {
   std::string name;
   Kind kind = Kind::kSpikes;
   int channels = 0, height = 0, width = 0;
-  int steps = 1;          // 1 or T
-  uint32_t offset = 0;    // bytes from the arena base
+  int steps = 1;        // 1 or T
+  uint32_t offset = 0;  // bytes from the arena base
   uint32_t stride_t = 0, stride_c = 0;
-  int ready = -1;         // layer after which it is complete; -1: written by the host
-  bool result = false;    // read by no layer: what the network gives
+  int ready = -1;       // layer after which it is complete; -1: written by the host
+  bool result = false;  // read by no layer: what the network gives
   bool operator==(const PlanMap&) const = default;
 };
 
@@ -49,8 +49,8 @@ struct PlanLayer {
   std::vector<std::string> inputs;
   std::string residual;
   // Names of what it gives, "" where it does not.
-  std::string current;    // X of a convolution, stored or not
-  std::string neuron;     // its spikes before pooling
+  std::string current;  // X of a convolution, stored or not
+  std::string neuron;   // its spikes before pooling
   std::string spikes, stream, int32;
   int kernel = 1, stride = 1, padding = 0, shift = 0;
   int in_channels = 0, out_channels = 0;
@@ -78,8 +78,8 @@ struct HostStem {
 };
 
 struct HostOutput {
-  std::string name;             // key of the accumulator
-  std::vector<double> step;     // real value of one integer step, per channel
+  std::string name;          // key of the accumulator
+  std::vector<double> step;  // real value of one integer step, per channel
   std::vector<std::string> class_names;
   // v1: the host runs the convolution on the spikes that come back.
   bool convolves = false;
@@ -96,8 +96,8 @@ struct Plan {
   std::vector<PlanLayer> layers;
   std::optional<HostStem> stem;
   std::optional<HostOutput> output;
-  int classes = 0;                              // of a winner-takes-all layer, else 0
-  std::map<std::string, std::string> notes;     // free text: quantizer settings and the like
+  int classes = 0;                           // of a winner-takes-all layer, else 0
+  std::map<std::string, std::string> notes;  // free text: quantizer settings and the like
   bool operator==(const Plan&) const = default;
 
   const PlanMap* find(std::string_view name) const;

@@ -45,9 +45,12 @@ SourceRows source_rows(Op op, int kernel, int stride, int padding, int row0, int
 
 int pixel_bytes(Kind kind, int parallelism) {
   switch (kind) {
-    case Kind::kSpikes: return static_cast<int>(spike_pixel_bytes(parallelism));
-    case Kind::kStream: return static_cast<int>(stream_pixel_bytes(parallelism));
-    case Kind::kInt32: return static_cast<int>(int32_pixel_bytes(parallelism));
+    case Kind::kSpikes:
+      return static_cast<int>(spike_pixel_bytes(parallelism));
+    case Kind::kStream:
+      return static_cast<int>(stream_pixel_bytes(parallelism));
+    case Kind::kInt32:
+      return static_cast<int>(int32_pixel_bytes(parallelism));
   }
   return 0;
 }

@@ -19,19 +19,27 @@ std::string hex_float(double value) {
   return buffer;
 }
 
-template <class Visitor> void visit(Visitor& v, PlanMap& m);
-template <class Visitor> void visit(Visitor& v, PlanBand& b);
-template <class Visitor> void visit(Visitor& v, Bounds& b);
-template <class Visitor> void visit(Visitor& v, PlanLayer& l);
-template <class Visitor> void visit(Visitor& v, HostStem& s);
-template <class Visitor> void visit(Visitor& v, HostOutput& o);
+template <class Visitor>
+void visit(Visitor& v, PlanMap& m);
+template <class Visitor>
+void visit(Visitor& v, PlanBand& b);
+template <class Visitor>
+void visit(Visitor& v, Bounds& b);
+template <class Visitor>
+void visit(Visitor& v, PlanLayer& l);
+template <class Visitor>
+void visit(Visitor& v, HostStem& s);
+template <class Visitor>
+void visit(Visitor& v, HostOutput& o);
 
 class Writer {
  public:
   json object = json::object();
 
   template <class T>
-  void operator()(const char* key, T& value) { object[key] = put(value); }
+  void operator()(const char* key, T& value) {
+    object[key] = put(value);
+  }
   template <class T>
   void optional(const char* key, std::optional<T>& value) {
     if (value) object[key] = put(*value);

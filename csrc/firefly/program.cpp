@@ -23,7 +23,8 @@ Program::Program(int parallelism, int time_steps, const std::string& preset)
 
 int Program::find(const std::string& layer, const std::string& name) {
   const auto found = names_.find(name);
-  if (found == names_.end()) fail("{}: source must name a map of this program, got \"{}\"", layer, name);
+  if (found == names_.end())
+    fail("{}: source must name a map of this program, got \"{}\"", layer, name);
   maps_[static_cast<size_t>(found->second)].read = true;
   return found->second;
 }
@@ -61,7 +62,8 @@ std::string Program::input(const std::string& name, Kind kind, int channels, int
     fail("{}: input must have shape [C, H, W] with sizes from 1, got [{}, {}, {}]", name, channels,
          height, width);
   if (steps != steps_ && (steps != 1 || kind == Kind::kSpikes))
-    fail("{}: steps must be {}{}, got {}", name, kind == Kind::kSpikes ? "" : "1 or ", steps_, steps);
+    fail("{}: steps must be {}{}, got {}", name, kind == Kind::kSpikes ? "" : "1 or ", steps_,
+         steps);
   input_ = add_map(name, {name, kind, channels, height, width, steps});
   return name;
 }
@@ -75,7 +77,8 @@ void Program::check_neuron(const NeuronSpec& spec, int channels) const {
       fail("{}: threshold must fit 18 bits [-131072, 131071], got {} at [{}]", spec.name,
            spec.threshold[c], c);
   if (spec.leak == Leak::kEveryPass)
-    fail("{}: leak must be none, half_after or before on target ems, got leak_every_pass", spec.name);
+    fail("{}: leak must be none, half_after or before on target ems, got leak_every_pass",
+         spec.name);
   if (spec.leak == Leak::kBefore && (spec.k < 1 || spec.k > 4))
     fail("{}: k must be 1 to 4, got {}", spec.name, spec.k);
 }
@@ -86,8 +89,9 @@ std::string Program::neuron(const NeuronSpec& spec, const std::string& source) {
   check_neuron(spec, in.channels);
   Node node;
   node.name = spec.name, node.op = Op::kNeuron, node.source = from, node.neuron = spec;
-  Map map{spec.name, spec.membrane ? Kind::kInt32 : Kind::kSpikes, in.channels, in.height, in.width,
-          spec.membrane ? 1 : steps_};
+  Map map{spec.name,   spec.membrane ? Kind::kInt32 : Kind::kSpikes,
+          in.channels, in.height,
+          in.width,    spec.membrane ? 1 : steps_};
   map.producer = static_cast<int>(nodes_.size());
   (spec.membrane ? node.int32 : node.spikes) = add_map(spec.name, map);
   push(std::move(node));
@@ -99,11 +103,11 @@ Program::Node Program::make_conv(const std::string& name, const WeightView& w,
                                  int padding) {
   const Map& in = maps_[static_cast<size_t>(source)];
   if (w.kernel_h != w.kernel_w || (w.kernel_h != 1 && w.kernel_h != 3))
-    fail("{}: weight must have shape [Co, Ci, k, k] with k 1 or 3, got [{}, {}, {}, {}]", name, w.out,
-         w.in, w.kernel_h, w.kernel_w);
+    fail("{}: weight must have shape [Co, Ci, k, k] with k 1 or 3, got [{}, {}, {}, {}]", name,
+         w.out, w.in, w.kernel_h, w.kernel_w);
   if (w.in != in.channels || w.out < 1 || w.out > kMaxChannels)
-    fail("{}: weight must have shape [Co, {}, k, k], got [{}, {}, {}, {}]", name, in.channels, w.out,
-         w.in, w.kernel_h, w.kernel_w);
+    fail("{}: weight must have shape [Co, {}, k, k], got [{}, {}, {}, {}]", name, in.channels,
+         w.out, w.in, w.kernel_h, w.kernel_w);
   if (w.values.size() != static_cast<size_t>(int64_t{w.out} * w.in * w.kernel_h * w.kernel_w))
     fail("{}: weight must have {} elements, got {}", name,
          int64_t{w.out} * w.in * w.kernel_h * w.kernel_w, w.values.size());
@@ -196,8 +200,12 @@ std::string Program::resize(Op op, const std::string& name, const std::string& s
   const bool pool = op == Op::kMaxPool;
   if (pool && (in.height % 2 != 0 || in.width % 2 != 0))
     fail("{}: input must have even height and width, got [{}, {}]", name, in.height, in.width);
-  Map map{name, in.kind, in.channels, pool ? in.height / 2 : in.height * 2,
-          pool ? in.width / 2 : in.width * 2, in.steps};
+  Map map{name,
+          in.kind,
+          in.channels,
+          pool ? in.height / 2 : in.height * 2,
+          pool ? in.width / 2 : in.width * 2,
+          in.steps};
   map.producer = static_cast<int>(nodes_.size());
   (in.kind == Kind::kSpikes ? node.spikes : node.stream) = add_map(name, map);
   push(std::move(node));
@@ -236,7 +244,8 @@ std::string Program::concat(const std::string& name, const std::vector<std::stri
   for (const std::string& part : parts) {
     ids.push_back(find(name, part));
     const Map& map = maps_[static_cast<size_t>(ids.back())];
-    if (ids.size() == 1) joined.kind = map.kind, joined.height = map.height, joined.width = map.width;
+    if (ids.size() == 1)
+      joined.kind = map.kind, joined.height = map.height, joined.width = map.width;
     if (map.kind != joined.kind || map.kind == Kind::kInt32)
       fail("{}: parts must all be spikes or all be streams, got {} and {}", name,
            kind_name(joined.kind), kind_name(map.kind));
@@ -244,8 +253,8 @@ std::string Program::concat(const std::string& name, const std::vector<std::stri
       fail("{}: parts must have one size, got [{}, {}] and [{}, {}]", name, joined.height,
            joined.width, map.height, map.width);
     if (ids.size() < parts.size() && map.channels % parallelism_ != 0)
-      fail("{}: every part but the last must have a multiple of {} channels, got {} in \"{}\"", name,
-           parallelism_, map.channels, part);
+      fail("{}: every part but the last must have a multiple of {} channels, got {} in \"{}\"",
+           name, parallelism_, map.channels, part);
     joined.channels += map.channels;
     joined.steps = std::max(joined.steps, map.steps);
   }

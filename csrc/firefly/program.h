@@ -26,8 +26,8 @@ struct NeuronSpec {
   std::string name;
   std::vector<int32_t> threshold;  // one for all channels, or one per channel
   Leak leak = Leak::kNone;
-  int k = 2;                       // `before` only
-  bool membrane = false;           // give V after the last step instead of spikes
+  int k = 2;              // `before` only
+  bool membrane = false;  // give V after the last step instead of spikes
 };
 
 struct ConvSpec {

@@ -29,7 +29,8 @@ PlanLayer describe(const Program& program, const Program::Node& node) {
   layer.name = node.name, layer.op = layer_op(node);
   layer.inputs = {in.name};
   layer.residual = name(node.residual);
-  layer.spikes = name(node.spikes), layer.stream = name(node.stream), layer.int32 = name(node.int32);
+  layer.spikes = name(node.spikes), layer.stream = name(node.stream),
+  layer.int32 = name(node.int32);
   layer.kernel = node.kernel, layer.stride = node.stride;
   layer.padding = node.padding, layer.shift = node.shift;
   layer.in_channels = in.channels, layer.out_channels = out.channels;

@@ -7,11 +7,11 @@ namespace lampyris::firefly {
 
 namespace reg {
 // Released accelerator. Counts are stored minus one.
-inline constexpr uint32_t kTiles = 0x00;         // [7:0] ci, [15:8] co, [23:16] T
-inline constexpr uint32_t kTileSteps = 0x04;     // [11:0] ci T, [23:12] co T
-inline constexpr uint32_t kThreshold = 0x08;     // [9:0] Cin, [31:14] Theta
-inline constexpr uint32_t kShape = 0x0C;         // [8:0] W, [24:16] H, flags [31:27]
-inline constexpr uint32_t kDone = 0x18;          // read: done; any write clears
+inline constexpr uint32_t kTiles = 0x00;      // [7:0] ci, [15:8] co, [23:16] T
+inline constexpr uint32_t kTileSteps = 0x04;  // [11:0] ci T, [23:12] co T
+inline constexpr uint32_t kThreshold = 0x08;  // [9:0] Cin, [31:14] Theta
+inline constexpr uint32_t kShape = 0x0C;      // [8:0] W, [24:16] H, flags [31:27]
+inline constexpr uint32_t kDone = 0x18;       // read: done; any write clears
 inline constexpr uint32_t kOutputStrideT = 0x20;
 inline constexpr uint32_t kOutputStrideC = 0x24;
 inline constexpr uint32_t kInput = 0x28;
@@ -22,11 +22,11 @@ inline constexpr uint32_t kV1Weights = 0x38;
 inline constexpr uint32_t kV1WeightBytes = 0x3C;
 inline constexpr uint32_t kV1Bias = 0x40;
 inline constexpr uint32_t kV1BiasBytes = 0x44;
-inline constexpr uint32_t kPulse = 0x48;         // [0] input, [8] output, [16] parameters
+inline constexpr uint32_t kPulse = 0x48;  // [0] input, [8] output, [16] parameters
 // Extension.
-inline constexpr uint32_t kIdentity = 0x80;      // read-only
-inline constexpr uint32_t kCapability = 0x84;    // read-only: [7:0] P, flags above
-inline constexpr uint32_t kStatus = 0x88;        // [0] busy [1] done [2] error [15:8] code
+inline constexpr uint32_t kIdentity = 0x80;    // read-only
+inline constexpr uint32_t kCapability = 0x84;  // read-only: [7:0] P, flags above
+inline constexpr uint32_t kStatus = 0x88;      // [0] busy [1] done [2] error [15:8] code
 inline constexpr uint32_t kInterrupt = 0x8C;
 inline constexpr uint32_t kOperation = 0x90;
 inline constexpr uint32_t kWindow = 0x94;
@@ -35,18 +35,18 @@ inline constexpr uint32_t kOutputBand = 0x9C;
 inline constexpr uint32_t kChannelTiles = 0xA0;
 inline constexpr uint32_t kSteps = 0xA4;
 inline constexpr uint32_t kTheta = 0xA8;
-inline constexpr uint32_t kSource = 0xAC;        // base, stride per t, stride per channel tile
+inline constexpr uint32_t kSource = 0xAC;  // base, stride per t, stride per channel tile
 inline constexpr uint32_t kResidual = 0xB8;
 inline constexpr uint32_t kSpikes = 0xC4;
-inline constexpr uint32_t kStream = 0xD0;        // stream, accumulator or membrane
+inline constexpr uint32_t kStream = 0xD0;  // stream, accumulator or membrane
 inline constexpr uint32_t kWeights = 0xDC;
 inline constexpr uint32_t kWeightBytes = 0xE0;
 inline constexpr uint32_t kBias = 0xE4;
 inline constexpr uint32_t kBiasBytes = 0xE8;
-inline constexpr uint32_t kCyclesLow = 0xEC;     // read-only, of the last command
+inline constexpr uint32_t kCyclesLow = 0xEC;  // read-only, of the last command
 inline constexpr uint32_t kCyclesHigh = 0xF0;
 inline constexpr uint32_t kClamped = 0xF4;
-inline constexpr uint32_t kSaturated = 0xF8;     // clamped membranes, beside the clamped currents
+inline constexpr uint32_t kSaturated = 0xF8;  // clamped membranes, beside the clamped currents
 inline constexpr uint32_t kStart = 0xFC;
 inline constexpr uint32_t kEnd = 0x100;
 }  // namespace reg

@@ -26,7 +26,8 @@ void StoredMap::decode(uint8_t* out) const {
       const int64_t block = (t * tiles + c / p) * height * width * pixel;
       const uint8_t* byte = packed.data() + block + c % p / 8;
       const int bit = static_cast<int>(c % 8);
-      for (int64_t i = 0; i < int64_t{height} * width; ++i, byte += pixel) *out++ = *byte >> bit & 1;
+      for (int64_t i = 0; i < int64_t{height} * width; ++i, byte += pixel)
+        *out++ = *byte >> bit & 1;
     }
 }
 

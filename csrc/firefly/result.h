@@ -14,18 +14,16 @@ namespace lampyris::firefly {
 // Shape [steps, channels, height, width]; exactly one of the payloads is filled.
 struct StoredMap {
   int steps = 0, channels = 0, height = 0, width = 0, parallelism = 0;
-  std::vector<uint8_t> packed;     // bits, (t)(tile)(h)(w)(p) without gaps
+  std::vector<uint8_t> packed;  // bits, (t)(tile)(h)(w)(p) without gaps
   LaneMap<uint8_t> fired;
   LaneMap<int16_t> currents;
   LaneMap<int32_t> values;
 
-  size_t count() const {
-    return static_cast<size_t>(int64_t{steps} * channels * height * width);
-  }
+  size_t count() const { return static_cast<size_t>(int64_t{steps} * channels * height * width); }
   // Row-major [T, C, H, W].
-  void decode(uint8_t* out) const;   // spikes as 0 and 1
-  void decode(int16_t* out) const;   // streams
-  void decode(int32_t* out) const;   // membranes, accumulators
+  void decode(uint8_t* out) const;  // spikes as 0 and 1
+  void decode(int16_t* out) const;  // streams
+  void decode(int32_t* out) const;  // membranes, accumulators
 };
 
 // Values by key, in layer order.

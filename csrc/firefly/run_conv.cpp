@@ -65,9 +65,19 @@ CommandCounters run_conv(const Command& c, int parallelism, std::span<uint8_t> m
                  parallelism});
         continue;
       }
-      CurrentJob job{sums.data(), synapses.lanes, bias.data(), nullptr, c.residual.stride_c / 2,
-                     nullptr, c.stream.stride_c / 2, row.data(), c.co_tiles, c.out_w, parallelism,
-                     c.shift, &counters.clamped};
+      CurrentJob job{sums.data(),
+                     synapses.lanes,
+                     bias.data(),
+                     nullptr,
+                     c.residual.stride_c / 2,
+                     nullptr,
+                     c.stream.stride_c / 2,
+                     row.data(),
+                     c.co_tiles,
+                     c.out_w,
+                     parallelism,
+                     c.shift,
+                     &counters.clamped};
       if (c.preload) job.residual = stream_row(memory, c.residual, t, y, c.out_w, parallelism);
       if (c.stream_out) job.stream = stream_row(memory, c.stream, t, y, c.out_w, parallelism);
       current_row(job);
@@ -103,9 +113,13 @@ CommandCounters run_neuron(const Command& c, int parallelism, std::span<uint8_t>
 CommandCounters run_command(const Command& c, int parallelism, std::span<uint8_t> memory,
                             CommandTrace* trace) {
   switch (c.op) {
-    case Op::kConv: return run_conv(c, parallelism, memory, trace);
-    case Op::kNeuron: return run_neuron(c, parallelism, memory, trace);
-    default: run_vector(c, parallelism, memory); return {};
+    case Op::kConv:
+      return run_conv(c, parallelism, memory, trace);
+    case Op::kNeuron:
+      return run_neuron(c, parallelism, memory, trace);
+    default:
+      run_vector(c, parallelism, memory);
+      return {};
   }
 }
 

@@ -30,13 +30,11 @@ struct V1Rows {
   void exact_current(int t, int y) {
     accumulate_row({&synapses, &planes, t, y, 1, out_w, sums.data()});
     std::fill(current.begin(), current.end(), 0);
-    sum_row({sums.data(), synapses.lanes, bias.data(), current.data(), c.co_tiles, out_w,
-             parallelism});
+    sum_row(
+        {sums.data(), synapses.lanes, bias.data(), current.data(), c.co_tiles, out_w, parallelism});
   }
 
-  int64_t row_index(int tile, int x) const {
-    return (int64_t{tile} * out_w + x) * parallelism;
-  }
+  int64_t row_index(int tile, int x) const { return (int64_t{tile} * out_w + x) * parallelism; }
 
   // Adds the tile sums one after another to the membrane, halving after each pass when asked.
   void tile_passes(int t, int y) {
@@ -66,8 +64,17 @@ struct V1Rows {
       tile_passes(t, y);
     if (leak == Leak::kEveryPass) leak = Leak::kNone;
     int64_t wrapped = 0;
-    const NeuronJob job{current.data(), membrane.data(), threshold.data(), fired.data(),
-                        c.co_tiles, out_w, parallelism, leak, 0, Overflow::kWrap, &wrapped};
+    const NeuronJob job{current.data(),
+                        membrane.data(),
+                        threshold.data(),
+                        fired.data(),
+                        c.co_tiles,
+                        out_w,
+                        parallelism,
+                        leak,
+                        0,
+                        Overflow::kWrap,
+                        &wrapped};
     c.winner ? winner_row(job) : neuron_row(job);
   }
 };
@@ -83,10 +90,19 @@ void run_v1(const V1Command& c, int parallelism, std::span<const int8_t> weights
   const int pad = c.linear ? 0 : 1;
   const SpikePlanes planes = load_planes(
       memory, source, {c.steps, c.ci_tiles, c.height, c.width, pad, pad, pad, pad}, parallelism);
-  const Synapses synapses =
-      load_synapses(weights.data(), c.co_tiles, c.ci_tiles, 3, parallelism);
-  V1Rows rows{c, parallelism, c.linear ? 1 : c.height, c.linear ? 1 : c.width, synapses, planes,
-              {bias.begin(), bias.end()}, {}, {}, {}, {}, {}};
+  const Synapses synapses = load_synapses(weights.data(), c.co_tiles, c.ci_tiles, 3, parallelism);
+  V1Rows rows{c,
+              parallelism,
+              c.linear ? 1 : c.height,
+              c.linear ? 1 : c.width,
+              synapses,
+              planes,
+              {bias.begin(), bias.end()},
+              {},
+              {},
+              {},
+              {},
+              {}};
   const size_t row = rows.lanes() * static_cast<size_t>(rows.out_w);
   rows.threshold.assign(rows.lanes(), c.theta);
   rows.sums.resize(static_cast<size_t>(rows.out_w) * static_cast<size_t>(synapses.lanes));
@@ -96,8 +112,7 @@ void run_v1(const V1Command& c, int parallelism, std::span<const int8_t> weights
   CommandTrace local;
   CommandTrace& record = trace ? *trace : local;
   record.fired.reshape(c.steps, c.co_tiles, rows.out_h, rows.out_w, parallelism);
-  if (trace)
-    record.membrane.reshape(c.steps, c.co_tiles, rows.out_h, rows.out_w, parallelism);
+  if (trace) record.membrane.reshape(c.steps, c.co_tiles, rows.out_h, rows.out_w, parallelism);
   const int64_t lanes = int64_t{rows.out_w} * parallelism;
   for (int y = 0; y < rows.out_h; ++y) {
     std::fill(rows.membrane.begin(), rows.membrane.end(), 0);

@@ -9,7 +9,8 @@ namespace lampyris::firefly {
 namespace {
 
 template <typename Word>
-void load_tile(const uint8_t* block, const PlaneShape& shape, int tile, int t, SpikePlanes& planes) {
+void load_tile(const uint8_t* block, const PlaneShape& shape, int tile, int t,
+               SpikePlanes& planes) {
   constexpr int kLanes = 8 * static_cast<int>(sizeof(Word));
   const int word = tile * kLanes / 64, shift = tile * kLanes % 64;
   for (int y = 0; y < shape.height; ++y) {
@@ -32,9 +33,8 @@ SpikePlanes load_planes(std::span<const uint8_t> memory, const Area& source,
   planes.rows = shape.height + shape.top + shape.bottom;
   planes.columns = shape.width + shape.left + shape.right;
   planes.words = (shape.tiles * parallelism + 63) / 64;
-  planes.bits.assign(static_cast<size_t>(int64_t{planes.steps} * planes.rows * planes.columns *
-                                         planes.words),
-                     0);
+  planes.bits.assign(
+      static_cast<size_t>(int64_t{planes.steps} * planes.rows * planes.columns * planes.words), 0);
   for (int t = 0; t < shape.steps; ++t) {
     for (int tile = 0; tile < shape.tiles; ++tile) {
       const uint8_t* block = memory.data() + area_block(source, t, tile);

@@ -10,9 +10,9 @@ namespace lampyris::firefly {
 
 namespace {
 
-constexpr int kLanes = 32;            // 16-bit lanes of a 64-byte vector
-constexpr int kWordsPerFlush = 4;     // 4 words * 64 spikes * 127 = 32512 < 2^15
-constexpr int kBlocks = 4;            // vectors of lanes held in registers
+constexpr int kLanes = 32;         // 16-bit lanes of a 64-byte vector
+constexpr int kWordsPerFlush = 4;  // 4 words * 64 spikes * 127 = 32512 < 2^15
+constexpr int kBlocks = 4;         // vectors of lanes held in registers
 typedef uint16_t Lanes __attribute__((vector_size(2 * kLanes), aligned(2), may_alias));
 
 // Adds the rows of the set bits. Unsigned lanes wrap modulo 2^16.
@@ -67,10 +67,17 @@ struct ExactRow {
     for (; first + kBlocks * kLanes <= job.synapses->lanes; first += kBlocks * kLanes)
       exact_block<kBlocks>(job, first);
     switch ((job.synapses->lanes - first) / kLanes) {
-      case 3: exact_block<3>(job, first); break;
-      case 2: exact_block<2>(job, first); break;
-      case 1: exact_block<1>(job, first); break;
-      default: break;
+      case 3:
+        exact_block<3>(job, first);
+        break;
+      case 2:
+        exact_block<2>(job, first);
+        break;
+      case 1:
+        exact_block<1>(job, first);
+        break;
+      default:
+        break;
     }
   }
 };
@@ -85,9 +92,8 @@ struct TileRow {
       for (int first = 0; first < s.lanes; first += kLanes) {
         Lanes part[1] = {};
         for (int tap = 0; tap < s.taps; ++tap) {
-          const uint64_t* words =
-              job.planes->at(job.t, job.y * job.stride + tap / s.kernel,
-                             x * job.stride + tap % s.kernel);
+          const uint64_t* words = job.planes->at(job.t, job.y * job.stride + tap / s.kernel,
+                                                 x * job.stride + tap % s.kernel);
           const uint64_t bits = words[word] >> shift & mask;
           const int64_t row = (int64_t{tap} * s.words + word) * 64 + shift;
           add_rows<1>(bits, s.rows.data() + row * s.lanes + first, s.lanes, part);

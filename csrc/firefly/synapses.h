@@ -10,7 +10,8 @@
 
 namespace lampyris::firefly {
 
-// Weights widened to 16 bits: row [tap][channel] of `lanes` output channels, lanes a multiple of 32.
+// Weights widened to 16 bits: row [tap][channel] of `lanes` output channels, lanes a multiple
+// of 32.
 struct Synapses {
   int taps = 1, kernel = 1, words = 1, lanes = 32;
   int outputs = 0;        // channels with weights, a multiple of P

@@ -38,8 +38,8 @@ CommandCycles combine(const Config& config, int64_t compute, int64_t reload, int
   const int64_t spike_out = ceil_div(bytes.spikes_out, config.spike_bus_bytes);
   const int64_t stream_out = ceil_div(bytes.stream_out, config.stream_bus_bytes);
   const int64_t weights = ceil_div(bytes.weights, config.weight_bus_bytes);
-  const int64_t moved = bytes.weights + bytes.spikes_in + bytes.stream_in + bytes.spikes_out +
-                        bytes.stream_out;
+  const int64_t moved =
+      bytes.weights + bytes.spikes_in + bytes.stream_in + bytes.spikes_out + bytes.stream_out;
   const int64_t memory =
       static_cast<int64_t>(std::ceil(static_cast<double>(moved) / config.ddr_bytes_per_cycle));
   const int64_t busy = compute + reload + flush;
@@ -103,17 +103,16 @@ CommandCycles v1_cycles(const V1Command& c, const Config& config) {
   bytes.weights = ci * kTaps * p * p;
   bytes.spikes_in = c.input_bytes;
   bytes.spikes_out = steps * c.output_bytes;
-  CommandCycles cycles =
-      combine(config, steps * ci * pixels, steps * ci * (p + 1), c.linear ? 0 : steps * (c.width + 1),
-              bytes, c.co_tiles, c.bias_bytes, int64_t{kTaps} * p * p);
+  CommandCycles cycles = combine(config, steps * ci * pixels, steps * ci * (p + 1),
+                                 c.linear ? 0 : steps * (c.width + 1), bytes, c.co_tiles,
+                                 c.bias_bytes, int64_t{kTaps} * p * p);
   const int64_t outputs = c.linear ? 1 : pixels;
   cycles.dense_ops = 2 * steps * outputs * ci * p * c.co_tiles * p * kTaps;
   return cycles;
 }
 
 double Timing::frames_per_second() const {
-  return total.total == 0 ? 0
-                          : config.clock_hz * config.cores / static_cast<double>(total.total);
+  return total.total == 0 ? 0 : config.clock_hz * config.cores / static_cast<double>(total.total);
 }
 
 double Timing::operations_per_second() const {

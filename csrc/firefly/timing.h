@@ -28,8 +28,8 @@ struct CommandCycles {
   int64_t latency = 0;   // pipeline and adder tree, once
   int64_t stall = 0;     // total beyond compute + reload + flush + bias + fill + latency
   int64_t total = 0;
-  int64_t bytes = 0;     // moved between DDR and the chip
-  int64_t dense_ops = 0; // 2 per multiply-accumulate of the dense layer, all time steps
+  int64_t bytes = 0;      // moved between DDR and the chip
+  int64_t dense_ops = 0;  // 2 per multiply-accumulate of the dense layer, all time steps
 
   CommandCycles& operator+=(const CommandCycles& other);
 };
@@ -49,7 +49,7 @@ struct Timing {
   std::vector<LayerTiming> layers;
   CommandCycles total;
 
-  double frames_per_second() const;   // cores work on different frames
+  double frames_per_second() const;  // cores work on different frames
   double operations_per_second() const;
   double peak_operations_per_second() const;  // 2 f M N, all cores
 };

@@ -70,8 +70,8 @@ std::vector<int8_t> V1Builder::arranged(const Layer& layer, const PlanMap& in, i
   return weight;
 }
 
-PlanLayer V1Builder::describe(const Layer& layer, const PlanMap& in,
-                              std::span<const int8_t> weight, int inputs) const {
+PlanLayer V1Builder::describe(const Layer& layer, const PlanMap& in, std::span<const int8_t> weight,
+                              int inputs) const {
   const V1LayerSpec& spec = layer.spec;
   PlanLayer plan;
   plan.name = layer.name();

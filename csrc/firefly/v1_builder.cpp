@@ -12,7 +12,11 @@ namespace lampyris::firefly {
 
 V1Builder::V1Builder(int parallelism, int time_steps, int channels, int height, int width,
                      const std::string& preset)
-    : p_(parallelism), steps_(time_steps), channels_(channels), height_(height), width_(width),
+    : p_(parallelism),
+      steps_(time_steps),
+      channels_(channels),
+      height_(height),
+      width_(width),
       preset_(preset) {
   check_parallelism("build", parallelism);
   preset_config(preset, parallelism);
@@ -40,8 +44,8 @@ void V1Builder::layer(const V1LayerSpec& spec) {
   layer.in_channels = first ? channels_ : before->spec.out;
   layer.in_height = first ? height_ : before->out_height;
   layer.in_width = first ? width_ : before->out_width;
-  const int inputs = spec.linear ? layer.in_channels * layer.in_height * layer.in_width
-                                 : layer.in_channels;
+  const int inputs =
+      spec.linear ? layer.in_channels * layer.in_height * layer.in_width : layer.in_channels;
   if (spec.in != inputs)
     fail("{}: weight must have shape [Co, {}{}], got [{}, {}{}]", name, inputs,
          spec.linear ? "" : ", 3, 3", spec.out, spec.in, spec.linear ? "" : ", 3, 3");

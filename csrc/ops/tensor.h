@@ -7,6 +7,7 @@
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/core/ScalarType.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -97,9 +98,11 @@ inline Tensor empty_strided(const Sizes& sizes, const Sizes& strides, ScalarType
 }
 
 inline Sizes contiguous_strides(const Sizes& sizes) {
-  Sizes strides(sizes.size(), 1);
-  for (size_t d = sizes.size(); d-- > 1;) {
-    strides[d - 1] = strides[d] * std::max<int64_t>(sizes[d], 1);
+  Sizes strides = sizes;
+  int64_t stride = 1;
+  for (size_t d = sizes.size(); d > 0; --d) {
+    strides[d - 1] = stride;
+    stride *= std::max<int64_t>(sizes[d - 1], 1);
   }
   return strides;
 }

@@ -1,8 +1,9 @@
 // firefly-sim IMAGE [INPUT.npy]: runs a weight image on the accelerator model, without Python.
 // Prints what each layer gave and what it cost.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <stdexcept>
 #include <string>
 
 #include "core/error.h"
@@ -20,7 +21,8 @@ using namespace lampyris::firefly;
 
 constexpr const char* kUsage =
     "usage: firefly-sim IMAGE [INPUT.npy] [--preset ultra96|zcu104|kv260]\n"
-    "  INPUT  uint8 [C, H, W] or [T, C, H, W] with a host stem, else bool spikes or int16 currents;\n"
+    "  INPUT  uint8 [C, H, W] or [T, C, H, W] with a host stem, else bool spikes or int16 "
+    "currents;\n"
     "         without it a fixed pseudo-random frame is used\n";
 
 struct Arguments {
@@ -102,13 +104,12 @@ void print_layer(const PlanLayer& layer, const LayerTiming& timing, int64_t cycl
   }
   const int64_t* clamped = result.clamped.find(layer.current);
   const int64_t* saturated = result.saturated.find(layer.neuron);
-  std::printf("%-28s %-9s %8s %10lld %10lld %10lld %10lld %8lld %9lld\n", layer.name.c_str(),
-              layer.op.c_str(), rate.c_str(), static_cast<long long>(cycles),
-              static_cast<long long>(timing.cycles.compute),
-              static_cast<long long>(timing.cycles.weights),
-              static_cast<long long>(timing.cycles.stall),
-              static_cast<long long>(clamped ? *clamped : 0),
-              static_cast<long long>(saturated ? *saturated : 0));
+  std::printf(
+      "%-28s %-9s %8s %10lld %10lld %10lld %10lld %8lld %9lld\n", layer.name.c_str(),
+      layer.op.c_str(), rate.c_str(), static_cast<long long>(cycles),
+      static_cast<long long>(timing.cycles.compute), static_cast<long long>(timing.cycles.weights),
+      static_cast<long long>(timing.cycles.stall), static_cast<long long>(clamped ? *clamped : 0),
+      static_cast<long long>(saturated ? *saturated : 0));
 }
 
 void print_outputs(const Plan& plan, const Result& result) {
@@ -117,10 +118,19 @@ void print_outputs(const Plan& plan, const Result& result) {
     map.decode(values.data());
     int32_t low = values[0], high = values[0];
     for (const int32_t v : values) low = std::min(low, v), high = std::max(high, v);
-    std::printf("output %s: int32 [%d, %d, %d] in [%d, %d]\n", name.c_str(), map.channels, map.height,
-                map.width, low, high);
+    std::printf("output %s: int32 [%d, %d, %d] in [%d, %d]\n", name.c_str(), map.channels,
+                map.height, map.width, low, high);
   }
   if (plan.classes > 0) std::printf("class %d\n", result.predicted);
+}
+
+NpyArray load_input(const std::string& path) {
+  const MappedFile file(path);
+  try {
+    return read_npy(file.bytes());
+  } catch (const std::invalid_argument& error) {
+    fail("{}: {}", path, error.what());
+  }
 }
 
 void run(const Arguments& arguments) {
@@ -128,8 +138,7 @@ void run(const Arguments& arguments) {
   const LoadedImage loaded(image);
   const Plan& plan = loaded.plan;
   const Timing timing = image_timing(image, arguments.preset);
-  const NpyArray input =
-      arguments.input.empty() ? made_up(plan) : read_npy(MappedFile(arguments.input).bytes());
+  const NpyArray input = arguments.input.empty() ? made_up(plan) : load_input(arguments.input);
   DeviceOptions options;
   options.parallelism = plan.parallelism;
   options.preset = timing.config.preset;
@@ -137,9 +146,9 @@ void run(const Arguments& arguments) {
   Driver driver(device);
   driver.load(loaded);
   const Result result = driver.run(frame_of(input));
-  std::printf("%s: target %s, P = %d, T = %d, %zu layers, arena %llu bytes\n", arguments.image.c_str(),
-              plan.target.c_str(), plan.parallelism, plan.steps, plan.layers.size(),
-              static_cast<unsigned long long>(plan.arena_bytes));
+  std::printf("%s: target %s, P = %d, T = %d, %zu layers, arena %llu bytes\n",
+              arguments.image.c_str(), plan.target.c_str(), plan.parallelism, plan.steps,
+              plan.layers.size(), static_cast<unsigned long long>(plan.arena_bytes));
   if (arguments.input.empty()) std::puts("input: a fixed pseudo-random frame");
   std::printf("%-28s %-9s %8s %10s %10s %10s %10s %8s %9s\n", "layer", "op", "rate", "cycles",
               "compute", "weights", "stall", "clamped", "saturated");

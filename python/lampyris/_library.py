@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["build_id", "load", "source_build_id"]
+__all__ = ["build_id", "cuda_loaded", "isa", "isa_available", "load", "source_build_id"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
@@ -46,6 +46,39 @@ def build_id() -> str:
     """
     load()
     return torch.ops.lampyris.build_id()
+
+
+def isa() -> str:
+    """The instruction set that CPU kernels use: "base", "avx2", "avx512" or "amx".
+
+    Example:
+        >>> isa() in ("base", "avx2", "avx512", "amx")
+        True
+    """
+    load()
+    return torch.ops.lampyris.isa()
+
+
+def isa_available() -> str:
+    """The best instruction set of this machine; ``LAMPYRIS_ISA`` lowers what is used.
+
+    Example:
+        >>> isa_available() in ("base", "avx2", "avx512", "amx")
+        True
+    """
+    load()
+    return torch.ops.lampyris.isa_available()
+
+
+def cuda_loaded() -> bool:
+    """Whether the CUDA kernels are registered.
+
+    Example:
+        >>> cuda_loaded() in (False, True)
+        True
+    """
+    load()
+    return torch._C._dispatch_has_kernel_for_dispatch_key("lampyris::lif", "CUDA")
 
 
 def load() -> None:

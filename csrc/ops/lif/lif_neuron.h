@@ -9,13 +9,14 @@ namespace lampyris {
 template <Reset kReset, Rounding kRounding, typename T, typename Emit>
 LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<T>& a, int64_t n, Emit emit) {
   const NeuronConstants<T> c = a.at(n);
+  const T* x = &a.x.at(0, n);
   T v = a.v_init == nullptr ? T(0) : a.v_init[n];
   int code = 0;
   for (int64_t t = 0; t < a.steps; ++t) {
     T u;
     bool spike;
     int bits;
-    neuron_step<kReset, kRounding>(a.x.at(t, n), c, a.inclusive, v, u, spike, bits);
+    neuron_step<kReset, kRounding>(x[t * a.x.step_stride], c, a.inclusive, v, u, spike, bits);
     emit(t, spike);
     if (a.membrane_out == MembraneOut::kTrace) a.membrane[t * a.neurons + n] = v;
     if (a.state != nullptr) a.state[t * a.neurons + n] = u;
@@ -38,6 +39,8 @@ LAMPYRIS_INLINE void lif_backward_neuron(const LifBackward<T>& a, int64_t n) {
   T carry = a.membrane_out == MembraneOut::kLast && a.grad_membrane != nullptr
                 ? a.grad_membrane[n]
                 : T(0);
+  const T* spikes = a.grad_spikes.data == nullptr ? nullptr : &a.grad_spikes.at(0, n);
+  const T* x = a.grad_gain == nullptr ? nullptr : &a.x.at(0, n);
   T grad_decay = T(0), grad_threshold = T(0), grad_gain = T(0);
   for (int64_t t = a.steps - 1; t >= 0; --t) {
     const int64_t here = t * a.neurons + n;
@@ -46,7 +49,7 @@ LAMPYRIS_INLINE void lif_backward_neuron(const LifBackward<T>& a, int64_t n) {
     }
     const int code = a.codes[t / kStepsPerByte * a.neurons + n] >>
                      (kCodeBits * static_cast<int>(t % kStepsPerByte));
-    T grad_spike = a.grad_spikes.data == nullptr ? T(0) : a.grad_spikes.at(t, n);
+    T grad_spike = spikes == nullptr ? T(0) : spikes[t * a.grad_spikes.step_stride];
     if (!a.detach_reset) {
       grad_spike += kReset == Reset::kSoft ? -(c.threshold * carry)
                                            : (c.v_reset - a.state[here]) * carry;
@@ -57,7 +60,7 @@ LAMPYRIS_INLINE void lif_backward_neuron(const LifBackward<T>& a, int64_t n) {
       if (in_window(u, c.threshold, c.half_width)) grad_threshold -= grad_spike * c.inverse_width;
       if (kReset == Reset::kSoft && fires(u, c.threshold, a.inclusive)) grad_threshold -= carry;
     }
-    if (a.grad_gain != nullptr) grad_gain += grad_u * a.x.at(t, n);
+    if (a.grad_gain != nullptr) grad_gain += grad_u * x[t * a.x.step_stride];
     if (a.grad_decay != nullptr) {
       T v = a.v_init == nullptr ? T(0) : a.v_init[n];
       if (t > 0) {

@@ -14,7 +14,7 @@ def compress(
     data_options: dict[str, Any] | None = None,
     target: str = "ems",
     time_steps: int = 4,
-    steps: int = 350,
+    steps: int = 500,
     lr: float = 1e-3,
     sparsity: float = 0.0,
     structure: str = "element",

@@ -110,7 +110,7 @@ def ems_yolo(
     decay: float | None = None,
     gain: float | None = None,
 ) -> EmsYolo:
-    """Build a detector of one family with fresh weights (Kaiming normal, fan-out).
+    """Build a detector of one family with fresh weights (Kaiming normal, fan-out; the output small).
 
     Args:
         num_classes: number of classes.
@@ -155,7 +155,7 @@ def ems_yolo(
     if image_size is not None and image_size % model.stride:
         raise ValueError(f"ems_yolo: image_size must be a multiple of {model.stride}, got {image_size}")
     for module in model.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d) and module is not model.head.out:
             torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     model.options = options
     return model.to(memory_format=torch.channels_last)

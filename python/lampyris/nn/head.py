@@ -16,6 +16,9 @@ BOX_OUTPUTS = 4
 CLASS_BIAS = -4.0
 """Initial class logit: a score of 0.018, about the share of cells that hold an object."""
 
+OUTPUT_STD = 0.05
+"""Initial weights of the output: boxes start near the cells, which later training depends on."""
+
 
 class DetectionHead(torch.nn.Module):
     """Optional LCB 3 x 3, then LIF, a 1 x 1 convolution with bias, and the mean over T.
@@ -40,6 +43,7 @@ class DetectionHead(torch.nn.Module):
         self.lif = neuron()
         self.out = Conv2d(hidden or cin, BOX_OUTPUTS + num_classes, 1, bias=True)
         self.mean = TimeMean()
+        torch.nn.init.normal_(self.out.weight, std=OUTPUT_STD)
         with torch.no_grad():
             self.out.bias.zero_()
             self.out.bias[BOX_OUTPUTS:] = CLASS_BIAS

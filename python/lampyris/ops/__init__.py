@@ -17,9 +17,13 @@ import os
 from lampyris import _library
 
 os.environ.setdefault("LAMPYRIS_STALE", "1")
+
 _library.load()
 
+from lampyris.ops.fake_quantize import fake_quantize  # noqa: E402
 from lampyris.ops.lif import lif  # noqa: E402
+from lampyris.ops.magnitude_mask import magnitude_mask, nm_mask  # noqa: E402
+from lampyris.ops.pack_spikes import pack_spikes, unpack_spikes  # noqa: E402
 from lampyris.ops.spikes import Spikes  # noqa: E402
 
-__all__ = ["Spikes", "lif"]
+__all__ = ["Spikes", "fake_quantize", "lif", "magnitude_mask", "nm_mask", "pack_spikes", "unpack_spikes"]

@@ -15,7 +15,8 @@ std::vector<T> random_values(size_t count, int low, int high, uint32_t seed) {
   std::mt19937 generator(seed);
   std::vector<T> values(count);
   for (T& value : values)
-    value = static_cast<T>(low + static_cast<int>(generator() % static_cast<uint32_t>(high - low + 1)));
+    value =
+        static_cast<T>(low + static_cast<int>(generator() % static_cast<uint32_t>(high - low + 1)));
   return values;
 }
 

@@ -1,9 +1,9 @@
-#include "firefly/arena.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
+
+#include "firefly/arena.h"
 
 namespace lampyris::firefly {
 namespace {
@@ -29,7 +29,8 @@ TEST(Arena, LiveBlocksNeverOverlap) {
       EXPECT_EQ(blocks[a].offset % 64, 0u);
       EXPECT_LE(blocks[a].offset + blocks[a].bytes, total);
       for (size_t b = 0; b < a; ++b) {
-        const bool together = blocks[a].first <= blocks[b].last && blocks[b].first <= blocks[a].last;
+        const bool together =
+            blocks[a].first <= blocks[b].last && blocks[b].first <= blocks[a].last;
         const bool apart = blocks[a].offset + blocks[a].bytes <= blocks[b].offset ||
                            blocks[b].offset + blocks[b].bytes <= blocks[a].offset;
         EXPECT_TRUE(!together || apart);

@@ -1,7 +1,6 @@
-#include "firefly/command.h"
-
 #include <gtest/gtest.h>
 
+#include "firefly/command.h"
 #include "firefly/config.h"
 
 namespace lampyris::firefly {
@@ -36,7 +35,8 @@ TEST(Command, ExtensionRoundTrip) {
   EXPECT_EQ(encode_command(decode_command(values_of(writes))), writes);
   EXPECT_EQ(writes[0].offset, 0x90u);
   // op 1, preload, spikes, stream, shift 3 << 9, before 2 << 12, k 2 << 14, table << 18
-  EXPECT_EQ(writes[0].value, 1u | 1u << 4 | 1u << 5 | 1u << 6 | 3u << 9 | 2u << 12 | 2u << 14 | 1u << 18);
+  EXPECT_EQ(writes[0].value,
+            1u | 1u << 4 | 1u << 5 | 1u << 6 | 3u << 9 | 2u << 12 | 2u << 14 | 1u << 18);
   EXPECT_EQ(writes[1].value, 3u | 2u << 4 | 1u << 8 | 1u << 10 | 1u << 11);
   EXPECT_EQ(writes[2].value, 7u << 16 | 9u);
   EXPECT_EQ(writes[4].value, 2u << 12 | 1u);

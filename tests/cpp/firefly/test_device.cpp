@@ -1,9 +1,8 @@
-#include "firefly/device.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
+#include "firefly/device.h"
 #include "firefly/packing.h"
 #include "small_programs.h"
 
@@ -53,7 +52,8 @@ TEST(Device, Identity) {
 }
 
 TEST(Device, RefusesRegistersThatDoNotExist) {
-  for (const uint32_t offset : {0x10u, 0x4Cu, 0x80u, 0xECu, 0xF4u, 0xF8u, 0x100u, 0x91u, 0xFFFFFFFCu}) {
+  for (const uint32_t offset :
+       {0x10u, 0x4Cu, 0x80u, 0xECu, 0xF4u, 0xF8u, 0x100u, 0x91u, 0xFFFFFFFCu}) {
     Device device(small());
     device.write32(offset, 1);
     EXPECT_EQ(error_code(device), static_cast<uint32_t>(ErrorCode::kRegister)) << offset;

@@ -1,8 +1,8 @@
-#include "firefly/neuron_unit.h"
-
 #include <gtest/gtest.h>
 
 #include <vector>
+
+#include "firefly/neuron_unit.h"
 
 namespace lampyris::firefly {
 namespace {

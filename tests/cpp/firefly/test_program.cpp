@@ -1,5 +1,3 @@
-#include "firefly/program.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -7,6 +5,7 @@
 #include "firefly/device.h"
 #include "firefly/driver.h"
 #include "firefly/packing.h"
+#include "firefly/program.h"
 #include "small_programs.h"
 
 namespace lampyris::firefly {

@@ -16,7 +16,7 @@ struct Case {
 };
 
 struct Outcome {
-  std::vector<uint8_t> fired;    // [t][o][y][x]
+  std::vector<uint8_t> fired;  // [t][o][y][x]
   std::vector<int32_t> membrane;
 };
 
@@ -82,7 +82,8 @@ Outcome device(const Case& c, const std::vector<int8_t>& w, const std::vector<in
           const size_t word = v1.output.base + static_cast<size_t>(t) * v1.output.stride_t +
                               static_cast<size_t>(o / p) * v1.output.stride_c;
           const int bit = (y * c.width + x) * p + o % p;
-          EXPECT_EQ(memory[word + static_cast<size_t>(bit / 8)] >> bit % 8 & 1, result.fired.back());
+          EXPECT_EQ(memory[word + static_cast<size_t>(bit / 8)] >> bit % 8 & 1,
+                    result.fired.back());
         }
   return result;
 }
@@ -111,8 +112,8 @@ TEST(RunV1, MembraneWrapsAt18Bits) {
   const std::vector<int8_t> w(16 * 128 * 9, 127);
   const std::vector<uint8_t> s(2 * 128 * 9, 1);
   expect_equal(c, w, std::vector<int16_t>(16, 32767), s);
-  expect_equal({16, 128, 16, 3, 3, 2, 131071, Leak::kHalfAfter}, w,
-               std::vector<int16_t>(16, 32767), s);
+  expect_equal({16, 128, 16, 3, 3, 2, 131071, Leak::kHalfAfter}, w, std::vector<int16_t>(16, 32767),
+               s);
 }
 
 TEST(RunV1, RandomLayersInEveryMode) {
@@ -120,7 +121,8 @@ TEST(RunV1, RandomLayersInEveryMode) {
     for (const Leak leak : {Leak::kNone, Leak::kHalfAfter, Leak::kEveryPass})
       for (const int high : {20, 127}) {
         const Case c{p, 2 * p, p, 4, 5, 3, 200, leak};
-        const auto w = random_values<int8_t>(static_cast<size_t>(c.out * c.in * 9), -high - 1, high, 7);
+        const auto w =
+            random_values<int8_t>(static_cast<size_t>(c.out * c.in * 9), -high - 1, high, 7);
         const auto b = random_values<int16_t>(static_cast<size_t>(c.out), -300, 300, 8);
         const auto s = random_values<uint8_t>(static_cast<size_t>(3 * c.in * 20), 0, 1, 9);
         expect_equal(c, w, b, s);

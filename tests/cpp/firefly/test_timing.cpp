@@ -1,7 +1,6 @@
-#include "firefly/timing.h"
-
 #include <gtest/gtest.h>
 
+#include "firefly/timing.h"
 #include "small_programs.h"
 
 namespace lampyris::firefly {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from lampyris import compress, models
 from lampyris.cli import main
@@ -53,6 +56,28 @@ def test_from_float_to_exact(checkpoint, small, tmp_path, capsys):
         assert torch.equal(model(x), again(x))
     assert run(out / "exact.ckpt", "--out", tmp_path / "b", "--data_options", small) == 1
     assert "must be a float checkpoint, got an exact one" in capsys.readouterr().err
+
+
+CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "compress").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configs_hold_arguments_of_the_command(path):
+    from lampyris.cli.compress import compress as command
+
+    content = yaml.safe_load(path.read_text())
+    assert set(content) <= set(inspect.signature(command).parameters)
+    assert f"configs/compress/{path.name}" in path.read_text().splitlines()[0]
+
+
+def test_a_config_and_an_override(checkpoint, small, tmp_path, capsys):
+    path = next(path for path in CONFIGS if path.stem == "digits_tiny")
+    options = ["--data_options", small, "--steps", 0, "--evaluate", "none", "--calibration_batches", 1]
+    assert run(checkpoint, "--config", path, "--out", tmp_path / "out", *options) == 0
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["sparsity"] < 0.2
+    with pytest.raises(SystemExit, match="2"):
+        run(checkpoint, "--config", tmp_path / "none.yaml")
+    assert "File does not exist" in capsys.readouterr().err
 
 
 def error(capsys, *arguments):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import firefly_model as model
 import numpy as np
 import pytest
+
 from lampyris import firefly
 
 
@@ -191,19 +192,23 @@ def test_bands_equal_the_whole(stride):
     assert np.array_equal(result.streams["d"], model.current(up, weight, bias)[0])
 
 
-def test_host_stem():
+@pytest.mark.parametrize("steps,frames", [(4, 1), (4, 4), (1, 1)])
+def test_host_stem(steps, frames):
     rng = np.random.default_rng(2)
-    image = rng.integers(0, 256, (3, 16, 20)).astype(np.uint8)
+    pixels = rng.integers(0, 256, (frames, 3, 16, 20)).astype(np.uint8)
     weight, bias = weights(rng, 24, 3, 3), rng.integers(-(1 << 20), 1 << 20, 24).astype(np.int32)
-    program = firefly.Program(16, 4)
-    x = program.input("stem", channels=24, height=8, width=10)
+    program = firefly.Program(16, steps)
+    x = program.input("stem", channels=24, height=8, width=10, steps=frames)
     program.neuron("n", x, threshold=1000)
-    program.host_stem("stem", weight, bias, stride=2, padding=1, shift=3, input_shape=(3, 16, 20))
-    result = run(program, image)
-    wide = model.conv_sum(image[None], weight, 2, 1) + bias.astype(np.int64)[:, None, None]
+    program.host_stem(
+        "stem", weight, bias, stride=2, padding=1, shift=3, input_shape=(3, 16, 20), input_steps=frames
+    )
+    result = run(program, pixels[0] if frames == 1 else pixels)
+    wide = model.conv_sum(pixels, weight, 2, 1) + bias.astype(np.int64)[:, None, None]
     rounded = np.floor_divide(wide + 4, 8)
     x = np.clip(rounded, -32768, 32767)
     assert np.array_equal(result.streams["stem"], x)
+    assert np.array_equal(result.spikes["n"], model.neurons(x, 1000, "none", 2, steps)[0])
     assert result.clamped["stem"] == int((x != rounded).sum()) > 0
 
 

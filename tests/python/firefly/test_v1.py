@@ -5,6 +5,7 @@ from __future__ import annotations
 import firefly_model as model
 import numpy as np
 import pytest
+
 from lampyris import firefly
 
 
@@ -119,9 +120,9 @@ def test_host_stem_and_output():
     head_bias = rng.integers(-999, 999, 14).astype(np.int16)
     image = firefly.build(
         [firefly.conv(w, b, 100, pool=True)], (4, 16, 8, 8), names=[{"neuron": "n", "pool": "p"}],
-        host_stem=dict(weight=stem, bias=bias, stride=2, padding=1, shift=4, exponent=8,
-                       input_shape=(3, 16, 16), input_steps=1, threshold=200, leak="none"),
-        host_output=dict(weight=head, bias=head_bias, step=np.full(14, 0.5), name="head"),
+        host_stem={"weight": stem, "bias": bias, "stride": 2, "padding": 1, "shift": 4, "exponent": 8,
+                       "input_shape": (3, 16, 16), "input_steps": 1, "threshold": 200, "leak": "none"},
+        host_output={"weight": head, "bias": head_bias, "step": np.full(14, 0.5), "name": "head"},
     )  # fmt: skip
     result = run(image, pixels)
     wide = model.conv_sum(pixels[None], stem, 2, 1) + bias.astype(np.int64)[:, None, None]

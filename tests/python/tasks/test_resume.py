@@ -5,9 +5,10 @@ from __future__ import annotations
 import lightning.pytorch as lightning
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
 from lampyris import data, models
 from lampyris.tasks import detection
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 BATCHES = 5
 
