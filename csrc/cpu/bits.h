@@ -49,9 +49,10 @@ LAMPYRIS_INLINE uint32_t pack_word(Avx512, const T* values) {
 
 LAMPYRIS_TARGET_AVX512 inline uint32_t pack_word(Avx512, const float* values) {
   const __m512 zero = _mm512_setzero_ps();
-  const uint32_t low = _mm512_cmp_ps_mask(_mm512_loadu_ps(values), zero, _CMP_NEQ_UQ);
-  const uint32_t high = _mm512_cmp_ps_mask(_mm512_loadu_ps(values + 16), zero, _CMP_NEQ_UQ);
-  return low | high << 16;
+  const __mmask16 low = _mm512_cmp_ps_mask(_mm512_loadu_ps(values), zero, _CMP_NEQ_UQ);
+  const __mmask16 high = _mm512_cmp_ps_mask(_mm512_loadu_ps(values + 16), zero, _CMP_NEQ_UQ);
+  // Not low | high << 16: gcc 12 spills a 16-bit mask to 2 bytes and reads back 4.
+  return _cvtmask32_u32(_mm512_kunpackw(high, low));
 }
 
 LAMPYRIS_TARGET_AVX512 inline uint32_t pack_word(Avx512, const uint8_t* values) {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -173,4 +174,6 @@ def run(command: str, arguments: list[str]) -> int:
                 print("lampyris fit: interrupted; continue with --ckpt_path last")
                 return INTERRUPTED
             return int(stop.code or 0)
+        except MisconfigurationException as error:
+            raise ValueError(str(error).splitlines()[0]) from error
     return 0

@@ -23,12 +23,13 @@ from lampyris.data.pictures import (
     tight_box,
 )
 
-__all__ = ["CATEGORY_IDS", "DIGIT_RANGES", "PHOTO_COLUMNS", "Recipe", "digits", "draw"]
+__all__ = ["CATEGORY_IDS", "PHOTO_COLUMNS", "Recipe", "digit_samples", "digits", "draw"]
 
 # Gaps on purpose, as in COCO: readers must map category ids to contiguous classes.
 CATEGORY_IDS = (1, 2, 3, 5, 6, 7, 9, 10, 11, 13)
-# Disjoint samples and disjoint photo columns (of 640) for the three splits.
-DIGIT_RANGES = {"train": (0, 1147), "val": (1147, 1297), "test": (1297, 1797)}
+# Disjoint samples and disjoint photo columns (of 640) for the three splits. The samples are in the order
+# they were written: the last 500 are for testing, every 12th of the others for validation.
+TEST_START, SAMPLES, VALIDATION_STRIDE = 1297, 1797, 12
 PHOTO_COLUMNS = {"train": (96, 448), "val": (0, 96), "test": (448, 640)}
 SPLITS = ("train", "val", "test")
 
@@ -51,6 +52,15 @@ class Recipe:
     darken: tuple[float, float] = (0.3, 0.7)
     both_signs: bool = False
     version: int = 1
+
+
+def digit_samples(split: str) -> np.ndarray:
+    """Indices into scikit-learn's digits that ``split`` draws from."""
+    if split == "test":
+        return np.arange(TEST_START, SAMPLES)
+    indices = np.arange(TEST_START)
+    validation = indices % VALIDATION_STRIDE == VALIDATION_STRIDE // 2
+    return indices[validation if split == "val" else ~validation]
 
 
 def recipe(variant: str = "easy", **changes) -> Recipe:
@@ -105,7 +115,7 @@ def digits(
     if seed < 0:
         raise ValueError(f"digits: seed must be at least 0, got {seed}")
     chosen = recipe(variant, seed=seed, train=train, val=val, test=test, image_size=image_size)
-    splits = {"digits": DIGIT_RANGES, "columns": PHOTO_COLUMNS}
+    splits = {"digits": [TEST_START, SAMPLES, VALIDATION_STRIDE], "columns": PHOTO_COLUMNS}
     return generate_once("digits", asdict(chosen) | splits, lambda folder: _write(folder, chosen), root)
 
 
@@ -153,8 +163,9 @@ def draw(
     size = chosen.image_size
     picture = background(photos, PHOTO_COLUMNS[split], size, rng) * np.float32(rng.uniform(*chosen.darken))
     labels, boxes = [], []
+    samples = digit_samples(split)
     for _ in range(int(rng.integers(1, MAX_DIGITS + 1))):
-        sample = int(rng.integers(*DIGIT_RANGES[split]))
+        sample = int(rng.choice(samples))
         scale = np.exp(rng.uniform(*np.log(chosen.scale)))
         height, width = round(10 * scale), round(10 * scale * rng.uniform(0.9, 1.1))
         alpha = digit_alpha(source.bitmaps[sample], height, width)

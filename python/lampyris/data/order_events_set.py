@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lampyris.data.digits_set import DIGIT_RANGES, MAX_OVERLAP, PLACEMENT_TRIES, SPLITS
+from lampyris.data.digits_set import MAX_OVERLAP, PLACEMENT_TRIES, SPLITS, digit_samples
 from lampyris.data.event_file import write_dat
 from lampyris.data.gen1 import LABEL_MAP
 from lampyris.data.gen1_boxes import write_boxes
@@ -95,7 +95,7 @@ def order_events(
     if seed < 0:
         raise ValueError(f"order_events: seed must be at least 0, got {seed}")
     chosen = Recipe(seed=seed, train=train, val=val, test=test)
-    content = asdict(chosen) | {"digits": DIGIT_RANGES}
+    content = asdict(chosen) | {"digits": {split: digit_samples(split).tolist() for split in SPLITS}}
     return generate_once("order-events", content, lambda folder: _write(folder, chosen), root)
 
 
@@ -109,7 +109,7 @@ def _write(folder: Path, chosen: Recipe) -> None:
             samples = []
             for index in range(first, min(first + SAMPLES_PER_FILE, count)):
                 rng = np.random.default_rng([chosen.seed, number, index])
-                samples.append(draw(chosen, digits.bitmaps[slice(*DIGIT_RANGES[split])], rng))
+                samples.append(draw(chosen, digits.bitmaps[digit_samples(split)], rng))
             _write_recording(
                 folder / split / f"order_{first // SAMPLES_PER_FILE + 1:04d}", samples, chosen.size
             )

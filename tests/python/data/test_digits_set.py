@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lampyris import data
-from lampyris.data.digits_set import CATEGORY_IDS, DIGIT_RANGES, MAX_OVERLAP, PHOTO_COLUMNS, SPLITS
+from lampyris.data.digits_set import CATEGORY_IDS, MAX_OVERLAP, PHOTO_COLUMNS, SAMPLES, SPLITS, digit_samples
 from lampyris.data.pictures import background, digit_alpha, overlap, tight_box
 
 
@@ -37,10 +37,11 @@ def test_sizes_counts_and_overlaps(digits_folder):
 
 
 def test_splits_share_neither_digits_nor_columns():
-    for ranges, end in ((DIGIT_RANGES, 1797), (PHOTO_COLUMNS, 640)):
-        spans = sorted(ranges.values())
-        assert spans[0][0] == 0 and spans[-1][1] == end
-        assert all(a[1] == b[0] for a, b in pairwise(spans))
+    drawn = np.concatenate([digit_samples(split) for split in SPLITS])
+    assert sorted(drawn.tolist()) == list(range(SAMPLES))
+    spans = sorted(PHOTO_COLUMNS.values())
+    assert spans[0][0] == 0 and spans[-1][1] == 640
+    assert all(a[1] == b[0] for a, b in pairwise(spans))
 
 
 def test_backgrounds_stay_in_their_columns():

@@ -13,23 +13,23 @@ from lampyris import ops  # noqa: F401  (loads the operators)
 sys.path.insert(0, str(Path(__file__).parent))
 
 _ISAS = ("base", "avx2", "avx512")
+_CUDA = torch.cuda.is_available() and torch._C._dispatch_has_kernel_for_dispatch_key("lampyris::lif", "CUDA")
 
 
-@pytest.fixture(params=["cpu", "cuda"])
+def _usable_isas() -> tuple[str, ...]:
+    best = torch.ops.lampyris.isa_available().replace("amx", "avx512")
+    return _ISAS[: _ISAS.index(best) + 1]
+
+
+@pytest.fixture(params=["cpu", "cuda"] if _CUDA else ["cpu"])
 def device(request) -> str:
-    if request.param == "cuda":
-        if not torch.cuda.is_available():
-            pytest.skip("no CUDA device on this machine")
-        if not torch._C._dispatch_has_kernel_for_dispatch_key("lampyris::lif", "CUDA"):
-            pytest.skip("_ops_cuda.so is not built")
+    """Every device with kernels; test_cuda_device.py says why CUDA is not among them."""
     return request.param
 
 
-@pytest.fixture(params=_ISAS)
+@pytest.fixture(params=_usable_isas())
 def isa(request):
-    """Runs the test with one instruction set."""
-    if _ISAS.index(request.param) > _ISAS.index(torch.ops.lampyris.isa_available().replace("amx", "avx512")):
-        pytest.skip(f"this processor has no {request.param}")
+    """Runs the test with each instruction set of this processor."""
     before = torch.ops.lampyris._set_isa(request.param)
     yield request.param
     torch.ops.lampyris._set_isa(before)

@@ -247,9 +247,3 @@ def test_error_messages(change, message):
     with pytest.raises(ValueError, match=message):
         ops.lif(**arguments)
 
-
-def test_devices_must_agree(device):
-    if device == "cpu":
-        pytest.skip("needs two devices: runs with the cuda parameter")
-    with pytest.raises(ValueError, match="lif: decay and x must be on one device, got cpu and cuda:0"):
-        ops.lif(torch.zeros(2, 3, device=device), torch.zeros(3), 1.0)

@@ -36,7 +36,7 @@ def test_complete_equals_torchvision():
 def test_complete_has_gradient_where_boxes_are_apart():
     a = torch.tensor([0.0, 0, 2, 2], requires_grad=True)
     complete_iou(a, torch.tensor([10.0, 10, 12, 13])).backward()
-    assert (a.grad[:2] > 0).all()
+    assert a.grad[0] + a.grad[2] > 0 and a.grad[1] + a.grad[3] > 0  # moving towards the other box helps
 
 
 def test_empty_boxes_stay_finite():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -74,8 +75,8 @@ def test_evaluate_restores_mode_and_steps():
 def test_one_cycle():
     rate = [one_cycle(s, 100, warmup=0.1, div=10, final_div=100) for s in range(100)]
     assert rate[0] == pytest.approx(0.1) and max(rate) == rate[10] == 1.0 and rate[-1] == pytest.approx(1e-3)
-    assert all(a < b for a, b in zip(rate[:10], rate[1:11], strict=True))
-    assert all(a > b for a, b in zip(rate[10:-1], rate[11:], strict=True))
+    assert all(a < b for a, b in itertools.pairwise(rate[:11]))
+    assert all(a > b for a, b in itertools.pairwise(rate[10:]))
     assert one_cycle(0, 1, warmup=0.0, div=10, final_div=100) == pytest.approx(1e-3)
 
 

@@ -20,7 +20,7 @@ __all__ = ["Assignment", "assign", "pad_targets"]
 
 IOU_POWER = 6
 CELLS_PER_BOX = 6
-TINY = 1e-9
+SMALLEST = torch.finfo(torch.float32).tiny
 
 
 class Assignment(NamedTuple):
@@ -86,7 +86,7 @@ def assign(
     positive = chosen.any(1)
     alignment = alignment * chosen
     peak = alignment.amax(-1, keepdim=True)
-    soft = torch.where(peak > 0, alignment / (peak + TINY), chosen.to(iou.dtype))
+    soft = torch.where(peak > 0, alignment / peak.clamp(min=SMALLEST), chosen.to(iou.dtype))
     soft = soft * (iou * chosen).amax(-1, keepdim=True)
     weights = soft.gather(1, owner.unsqueeze(1)).squeeze(1) * positive
     labels = index.gather(1, owner).unsqueeze(-1)

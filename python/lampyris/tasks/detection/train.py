@@ -74,7 +74,9 @@ def train_detector(
     if writes:
         from lightning.pytorch.callbacks import ModelCheckpoint
 
-        checkpoint = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
+        checkpoint = ModelCheckpoint(
+            folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
+        )
         callbacks += [ResultsTable(str(folder)), SamplePictures(), checkpoint]
     options: dict[str, Any] = {
         "max_epochs": epochs,
