@@ -68,10 +68,10 @@ LAMPYRIS_INLINE T after_reset(T u, bool spike, T threshold, T v_reset) {
 }
 
 // One step of v under input x: v after reset, u (the value compared with the threshold), whether it
-// fired, and the code for the backward. Separate results, not a struct: gcc 12 vectorizes only these.
+// fired, and the two bits for the backward. Separate results, not a struct: gcc 12 vectorizes only these.
 template <Reset kReset, Rounding kRounding, typename T>
 LAMPYRIS_INLINE void neuron_step(T x, const NeuronConstants<T>& c, bool inclusive, T& v, T& u,
-                                 bool& spike, int& code) {
+                                 bool& spike, bool& window, bool& carry) {
   u = charge(v, x, c.decay, c.gain, c.v_reset);
   bool inside = true;
   if constexpr (kRounding == Rounding::kFloor) {
@@ -79,9 +79,8 @@ LAMPYRIS_INLINE void neuron_step(T x, const NeuronConstants<T>& c, bool inclusiv
     u = floor_saturate(u);
   }
   spike = fires(u, c.threshold, inclusive);
-  const bool window = in_window(u, c.threshold, c.half_width) & inside;
-  const bool carry = inside & (kReset == Reset::kSoft ? true : !spike);
-  code = (window ? kCodeWindow : 0) | (carry ? kCodeCarry : 0);
+  window = in_window(u, c.threshold, c.half_width) & inside;
+  carry = inside & (kReset == Reset::kSoft ? true : !spike);
   v = after_reset<kReset>(u, spike, c.threshold, c.v_reset);
 }
 

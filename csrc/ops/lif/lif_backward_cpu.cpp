@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cpu/dispatch.h"
+#include "cpu/stream.h"
 #include "ops/lif/lif.h"
 #include "ops/lif/lif_block.h"
 #include "ops/lif/lif_neuron.h"
@@ -27,31 +28,35 @@ struct BackwardFromCodes {
     Scratch m;
     std::fill_n(m.zero, kLifLane, T(0));
     std::fill_n(m.code, kLifLane, uint8_t{0});
-    for (int64_t block = begin; block < end; ++block) one_block(a, block * kLifBlock, m);
+    for (int64_t block = begin; block < end; ++block) one_block<Target>(a, block * kLifBlock, m);
+    stream_end(Target{});
   }
 
+  template <class Target>
   LAMPYRIS_INLINE static void one_block(const LifBackward<T>& a, int64_t first, Scratch& m) {
     const int64_t count = std::min(kLifBlock, a.neurons - first);
     const bool last = a.membrane_out == MembraneOut::kLast;
     m.c.load(a, first, count);
     load_block(m.carry, last ? a.grad_membrane : nullptr, first, count);
+    const bool stream = streams_well(a.grad_x, a.steps * a.neurons, a.neurons);
     int64_t t = a.steps;
     for (; t % kStepsPerByte != 0; --t) {
       for (int64_t o = 0; o < count; o += kLifLane) {
-        lane<1>(a, t - 1, first, o, std::min(kLifLane, count - o), m);
+        lane<1, Target>(a, t - 1, first, o, std::min(kLifLane, count - o), stream, m);
       }
     }
     for (; t > 0; t -= kStepsPerByte) {
       for (int64_t o = 0; o < count; o += kLifLane) {
-        lane<kStepsPerByte>(a, t - kStepsPerByte, first, o, std::min(kLifLane, count - o), m);
+        lane<kStepsPerByte, Target>(a, t - kStepsPerByte, first, o, std::min(kLifLane, count - o),
+                                    stream, m);
       }
     }
     if (a.grad_v_init != nullptr) std::copy_n(m.carry, count, a.grad_v_init + first);
   }
 
-  template <int kSteps>
+  template <int kSteps, class Target>
   LAMPYRIS_INLINE static void lane(const LifBackward<T>& a, int64_t t, int64_t first, int64_t o,
-                                   int64_t count, Scratch& m) {
+                                   int64_t count, bool stream, Scratch& m) {
     const int64_t n = first + o;
     const bool whole = count == kLifLane;
     const bool trace = a.membrane_out == MembraneOut::kTrace && a.grad_membrane != nullptr;
@@ -64,9 +69,9 @@ struct BackwardFromCodes {
                  ? m.zero
                  : spikes_lane.at(a.grad_spikes, t + j, n, count, m.g[j]);
       grad_v[j] = trace ? membrane_lane.at(membrane, t + j, n, count, m.m[j]) : m.zero;
-      out[j] = whole ? a.grad_x + (t + j) * a.neurons + n : m.out[j];
+      out[j] = whole && !stream ? a.grad_x + (t + j) * a.neurons + n : m.out[j];
       prefetch_read(g[j]);
-      prefetch_write(out[j]);
+      if (!stream) prefetch_write(out[j]);
     }
     const uint8_t* code = a.codes + t / kStepsPerByte * a.neurons + n;
     if (!whole) {
@@ -74,8 +79,10 @@ struct BackwardFromCodes {
       code = m.code;
     }
     steps<kSteps>(g, grad_v, out, code, m, o, kCodeBits * static_cast<int>(t % kStepsPerByte));
-    for (int j = 0; j < kSteps && !whole; ++j) {
-      std::copy_n(out[j], count, a.grad_x + (t + j) * a.neurons + n);
+    for (int j = 0; j < kSteps; ++j) {
+      T* to = a.grad_x + (t + j) * a.neurons + n;
+      if (!whole) std::copy_n(out[j], count, to);
+      if (whole && stream) stream_copy(Target{}, out[j], kLifLane, to);
     }
   }
 

@@ -14,14 +14,15 @@ LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<T>& a, int64_t n, Emit 
   int code = 0;
   for (int64_t t = 0; t < a.steps; ++t) {
     T u;
-    bool spike;
-    int bits;
-    neuron_step<kReset, kRounding>(x[t * a.x.step_stride], c, a.inclusive, v, u, spike, bits);
+    bool spike, window, carry;
+    neuron_step<kReset, kRounding>(x[t * a.x.step_stride], c, a.inclusive, v, u, spike,
+                                   window, carry);
     emit(t, spike);
     if (a.membrane_out == MembraneOut::kTrace) a.membrane[t * a.neurons + n] = v;
     if (a.state != nullptr) a.state[t * a.neurons + n] = u;
     if (a.codes != nullptr) {
       const int place = static_cast<int>(t % kStepsPerByte);
+      const int bits = (window ? kCodeWindow : 0) | (carry ? kCodeCarry : 0);
       code |= bits << (kCodeBits * place);
       if (place == kStepsPerByte - 1 || t + 1 == a.steps) {
         a.codes[t / kStepsPerByte * a.neurons + n] = static_cast<uint8_t>(code);

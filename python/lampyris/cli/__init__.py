@@ -45,9 +45,11 @@ def _switches(command: Callable | dict[str, Callable], arguments: list[str]) -> 
     commands = command.values() if isinstance(command, dict) else [command]  # a dict: subcommands
     parameters = [p for c in commands for p in inspect.signature(c).parameters.values()]
     names = {f"--{p.name}" for p in parameters if p.default is False}
-    following = [*arguments[1:], ""]
-    pairs = zip(arguments, following, strict=True)
-    return [f"{a}=true" if a in names and b not in ("true", "false") else a for a, b in pairs]
+    following = dict(enumerate(arguments[1:]))
+    return [
+        f"{word}=true" if word in names and following.get(place) not in ("true", "false") else word
+        for place, word in enumerate(arguments)
+    ]
 
 
 def _run(name: str, arguments: list[str]) -> int:

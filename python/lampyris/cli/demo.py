@@ -95,7 +95,7 @@ def _one_step(run, recipe, folder: Path, seed: int, console, progress: bool) -> 
     )
     other = Pipeline(control, folder / "one_step", seed, console, progress)
     other.network = run.network
-    other.measure("float, events summed", other.train())
+    other.measure("float, summed", other.train())
     run.summary.stages += other.summary.stages
     four, one = run.summary.stages[0], other.summary.stages[0]
     run.summary.notes.append(f"AP50 {four.ap50:.3f} at T = 4, {one.ap50:.3f} at T = 1: the class is in the order of events")

@@ -17,7 +17,7 @@ __all__ = ["RECIPES", "Pipeline", "Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a demo trains: measured choices, see docs/recipes.md."""
+    """What a demo trains: measured choices."""
 
     title: str
     data: str
@@ -26,7 +26,7 @@ class Recipe:
     epochs: int
     train_time_steps: int
     time_steps: int = 4
-    qat_steps: int = 350
+    qat_steps: int = 500
     prune_steps: int = 450
     sparsity: float = 0.5
     data_options: dict[str, Any] = field(default_factory=dict)
@@ -40,11 +40,12 @@ class Recipe:
 _WIDE_BOARD = "zcu104"
 """The board whose array is 288 x 32: its image has tiles of 32 channels."""
 
+_DIGITS = {"lr": 1.2e-2}
 _EVENTS = {"lr": 1e-2, "weight_decay": 0.0, "box_weight": 2.0}
 
 RECIPES = {
-    ("digits", "ems"): Recipe("EMS-YOLO on the digits", "DigitsDetection", "tiny", "ems", 9, 1),
-    ("digits", "v1"): Recipe("released accelerator, digits", "DigitsDetection", "v1", "v1", 9, 1),
+    ("digits", "ems"): Recipe("EMS-YOLO on the digits", "DigitsDetection", "tiny", "ems", 12, 1, task_options=_DIGITS),
+    ("digits", "v1"): Recipe("released accelerator, digits", "DigitsDetection", "v1", "v1", 12, 1, task_options=_DIGITS),
     ("events", "ems"): Recipe(
         "EMS-YOLO on event order",
         "OrderEventsDetection",
@@ -247,10 +248,28 @@ class Pipeline:
         from lampyris import deploy
 
         with self.step(f"verify {name} on {images} test inputs"):
-            result = deploy.verify(model, self.images[name], self.test_inputs(images))
+            inputs = self.test_inputs(images)
+            result = deploy.verify(model, self.images[name], inputs)
+            speed = self._device_speed(self.images[name], inputs.numpy())
         self.summary.verification.append(f"{name}: {result.summary()}")
+        self.summary.details.setdefault("device_frames_per_second", {})[name] = speed
+        if name == "qat":
+            self.summary.notes.append(f"FireFly model (functional, one thread): {speed:.0f} frames/s")
         self.summary.details.setdefault("verification", {})[name] = result.to_json()
         return result
+
+    @staticmethod
+    def _device_speed(image, inputs) -> float:
+        """Frames per second of the functional device, host stem and read-out included."""
+        from lampyris import firefly
+
+        driver = firefly.Driver(firefly.Device(parallelism=image.plan["parallelism"]), keep="results")
+        frames = list(inputs) if inputs.ndim == 4 else list(inputs.swapaxes(0, 1))
+        driver.run(image, frames[0])
+        start = time.perf_counter()
+        for frame in frames:
+            driver.run(image, frame)
+        return len(frames) / (time.perf_counter() - start)
 
     def draw(self, model, network) -> list[Path]:
         """Detections beside ground truth, spike raster and rates."""

@@ -12,11 +12,8 @@ Example:
 
 from __future__ import annotations
 
-import os
-
 from lampyris import _library
 
-os.environ.setdefault("LAMPYRIS_STALE", "1")
 
 _library.load()
 

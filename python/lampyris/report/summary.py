@@ -86,7 +86,7 @@ class Summary:
 
         console = console or Console()
         table = Table(title=self.title, title_justify="left")
-        for name in ("network", "T", "AP", "AP50", "parameters", "image", "firing rate", "synaptic ops / image"):
+        for name in ("network", "T", "AP", "AP50", "params", "image", "rate", "synops"):
             table.add_column(name, justify="left" if name == "network" else "right", no_wrap=True)
         for row in self.stages:
             table.add_row(
@@ -100,19 +100,21 @@ class Summary:
                 f"{row.operations / 1e6:.2f} M",
             )
         console.print(table)
+        if self.stages:
+            console.print(
+                "rate: spikes per neuron and step; synops: additions per input over all T steps; params: float32, "
+                "int8, or int8 with a presence bitmap",
+                style="dim",
+            )
         if self.boards:
-            boards = Table(title="FireFly boards (cycle count from structure, 300 MHz)", title_justify="left")
-            for name in ("network", "preset", "P x cores", "cycles / frame", "frames/s", "mostly"):
-                boards.add_column(name, justify="left" if name in ("network", "preset", "mostly") else "right")
-            for row in self.boards:
-                boards.add_row(
-                    row.network,
-                    row.preset,
-                    f"{row.parallelism} x {row.cores}",
-                    f"{row.cycles:,}",
-                    f"{row.frames_per_second:,.0f}",
-                    row.mostly,
-                )
+            presets = list(dict.fromkeys((row.preset, row.parallelism, row.cores) for row in self.boards))
+            boards = Table(title="FireFly boards: cycles per frame from structure, 300 MHz", title_justify="left")
+            boards.add_column("network")
+            for preset, parallelism, cores in presets:
+                boards.add_column(f"{preset}, P {parallelism} x {cores}", justify="right")
+            for network in dict.fromkeys(row.network for row in self.boards):
+                cells = [f"{r.cycles:,}: {r.frames_per_second:,.0f}/s" for r in self.boards if r.network == network]
+                boards.add_row(network, *cells)
             console.print(boards)
         for line in (*self.verification, *self.notes):
             console.print(line, highlight=False)

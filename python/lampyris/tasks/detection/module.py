@@ -30,7 +30,7 @@ class DetectionTask(lightning.LightningModule):
 
     Args:
         model: a detector giving prediction maps [B, 4 + classes, H, W], such as `lampyris.models.ems_yolo`.
-        lr: highest learning rate; batch norm makes 0.02 right for float training.
+        lr: highest learning rate; batch norm makes such a high one right for float training.
         weight_decay: of convolution weights.
         warmup: share of the steps until the highest rate.
         div_factor, final_div_factor: first rate = lr / div, last = first / final_div (`one_cycle`).
@@ -41,7 +41,7 @@ class DetectionTask(lightning.LightningModule):
 
     Example:
         >>> from lampyris import models
-        >>> task = DetectionTask(models.ems_yolo(num_classes=10), lr=0.02)
+        >>> task = DetectionTask(models.ems_yolo(num_classes=10), lr=0.012)
         >>> task.train_time_steps, task.eval_time_steps
         (1, 4)
     """
@@ -49,7 +49,7 @@ class DetectionTask(lightning.LightningModule):
     def __init__(
         self,
         model: torch.nn.Module,
-        lr: float = 2e-2,
+        lr: float = 1.2e-2,
         weight_decay: float = 1e-2,
         warmup: float = 0.1,
         div_factor: float = 10.0,

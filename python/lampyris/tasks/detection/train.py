@@ -81,7 +81,7 @@ def train_detector(
     options: dict[str, Any] = {
         "max_epochs": epochs,
         "gradient_clip_val": CLIP_NORM,
-        "check_val_every_n_epoch": validate_every or None,
+        "check_val_every_n_epoch": validate_every or 1,
         "limit_val_batches": 1.0 if validate_every else 0,
         "num_sanity_val_steps": 0,
         "enable_progress_bar": progress,
@@ -94,8 +94,6 @@ def train_detector(
         "devices": 1,
         **(trainer_options or {}),
     }
-    if not validate_every:
-        options["check_val_every_n_epoch"] = 1
     with quiet_lightning():
         trainer = lightning.Trainer(**options)
         trainer.fit(task, datamodule=data, ckpt_path=None if resume is None else str(resume))
