@@ -1,9 +1,13 @@
-"""``python -m benchmarks [NAME ...] [--json FILE] [--rounds N] [--threads N]``."""
+"""``python -m benchmarks [NAME ...] [--json FILE] [--rounds N] [--threads N]``.
+
+Files with ``cases()`` share one table; files that print their own are run after it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,16 +32,22 @@ def main() -> int:
     from benchmarks.harness import measure, report
 
     torch.set_num_threads(arguments.threads)
-    cases = []
+    cases, scripts = [], []
     for name in arguments.names or files:
+        if "def cases(" not in files[name].read_text():
+            scripts.append(files[name])
+            continue
         spec = importlib.util.spec_from_file_location(f"bench_{name}", files[name])
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        if hasattr(module, "cases"):
-            cases += module.cases()
-    results = measure(cases, arguments.rounds, not arguments.default_malloc)
-    print(report(results, arguments.json))
-    return 0
+        cases += module.cases()
+    if cases:
+        print(report(measure(cases, arguments.rounds, not arguments.default_malloc), arguments.json))
+    status = 0
+    for script in scripts:
+        print(f"\n{script.relative_to(folder.parent)}", flush=True)
+        status |= subprocess.run([sys.executable, str(script)], cwd=folder.parent).returncode
+    return status
 
 
 if __name__ == "__main__":

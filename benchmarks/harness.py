@@ -150,7 +150,9 @@ def report(results: list[Result], json_path: str | None = None) -> str:
         for r in results
     ]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    ]
     if results:
         r = results[0]
         lines.append(f"isa {r.isa}, allocator {r.allocator}, threads {r.threads}, torch {torch.__version__}")

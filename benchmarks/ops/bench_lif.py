@@ -5,6 +5,8 @@ The peer is what a user would write: decayed input, rectangle surrogate, detache
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -41,6 +43,10 @@ def fused(x: Tensor, output: str = "dense"):
     return ops.lif(x, 0.5, 1.0, gain=0.5, output=output, membrane=None)[0]
 
 
+def packed(x: Tensor):
+    return fused(x, "packed").carrier
+
+
 def cases() -> list[Case]:
     out = []
     for steps, neurons in SHAPES:
@@ -53,8 +59,7 @@ def cases() -> list[Case]:
 
         density = float(fused(x.detach()).mean())
         shape = f"{steps}x{neurons} f32 fwd+bwd"
-        loop = lambda step=step: step(eager)  # noqa: E731
-        out.append(Case(f"lif {shape}", lambda step=step: step(fused), loop, "eager loop", density))
-        packed = lambda step=step: step(lambda x: fused(x, "packed").carrier)  # noqa: E731
-        out.append(Case(f"lif {shape} packed", packed, loop, "eager loop", density))
+        loop = partial(step, eager)
+        out.append(Case(f"lif {shape}", partial(step, fused), loop, "eager loop", density))
+        out.append(Case(f"lif {shape} packed", partial(step, packed), loop, "eager loop", density))
     return out

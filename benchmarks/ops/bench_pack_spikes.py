@@ -29,6 +29,5 @@ def cases() -> list[Case]:
             )
         packed = ops.pack_spikes(spikes, dim=2)
         name = f"unpack_spikes {'x'.join(map(str, shape))} NCHW"
-        peer = lambda x=spikes.bool(): x.float()  # noqa: E731
-        out.append(Case(name, packed.dense, peer, "bool to float", 0.1))
+        out.append(Case(name, packed.dense, spikes.bool().float, "bool to float", 0.1))
     return out

@@ -1,5 +1,5 @@
-// The spiking neuron: charge, fire, reset, and the gradient of one step. CPU loops, CUDA kernels and
-// tests call these functions; nothing else states the rule. Operators run them in the order
+// The spiking neuron: charge, fire, reset, and the gradient of one step. CPU loops, CUDA kernels
+// and tests call these functions; nothing else states the rule. Operators run them in the order
 //   u = charge(v, x); u = floor_saturate(u) if asked; s = fires(u); v = after_reset(u, s).
 // With Rounding::kFloor and integers held in float32 this is docs/contract.md section 3.
 #pragma once
@@ -68,7 +68,8 @@ LAMPYRIS_INLINE T after_reset(T u, bool spike, T threshold, T v_reset) {
 }
 
 // One step of v under input x: v after reset, u (the value compared with the threshold), whether it
-// fired, and the two bits for the backward. Separate results, not a struct: gcc 12 vectorizes only these.
+// fired, and the two bits for the backward. Separate results, not a struct: gcc 12 vectorizes only
+// these.
 template <Reset kReset, Rounding kRounding, typename T>
 LAMPYRIS_INLINE void neuron_step(T x, const NeuronConstants<T>& c, bool inclusive, T& v, T& u,
                                  bool& spike, bool& window, bool& carry) {

@@ -8,8 +8,8 @@
 
 namespace lampyris {
 
-// Element i (stride apart) is kept if fewer than n of the group come before it in falling magnitude,
-// the first of equal ones before the later.
+// Element i (stride apart) is kept if fewer than n of the group come before it in falling
+// magnitude, the first of equal ones before the later.
 LAMPYRIS_INLINE bool nm_keeps(const float* group, int64_t stride, int i, int n, int m) {
   const uint64_t own = magnitude_key(group[i * stride], static_cast<uint64_t>(i));
   int larger = 0;

@@ -1,5 +1,6 @@
-// Uniform quantizer with a real-valued step and offset, and its gradients (straight-through rounding).
-// Sources: LSQ (Esser et al., ICLR 2020), LSQ+ (Bhalgat et al., CVPRW 2020) for the offset.
+// Uniform quantizer with a real-valued step and offset, and its gradients (straight-through
+// rounding). Sources: LSQ (Esser et al., ICLR 2020), LSQ+ (Bhalgat et al., CVPRW 2020) for the
+// offset.
 #pragma once
 
 #include <cmath>
@@ -10,8 +11,8 @@ namespace lampyris {
 
 template <typename T>
 struct QuantizeConstants {
-  T scale;   // real value of one step, > 0
-  T offset;  // real value of integer 0
+  T scale;      // real value of one step, > 0
+  T offset;     // real value of integer 0
   T low, high;  // integer limits
 };
 
@@ -27,10 +28,10 @@ LAMPYRIS_INLINE T fake_quantize_value(T x, const QuantizeConstants<T>& c) {
 // d/dx is 1 between the limits (included), else 0; d/doffset is the opposite; d/dscale is
 // rint(position) - position between the limits, the limit outside.
 template <typename T>
-LAMPYRIS_INLINE void fake_quantize_gradient(T x, const QuantizeConstants<T>& c, T& to_x, T& to_scale,
-                                            T& to_offset) {
+LAMPYRIS_INLINE void fake_quantize_gradient(T x, const QuantizeConstants<T>& c, T& to_x,
+                                            T& to_scale, T& to_offset) {
   const T position = (x - c.offset) / c.scale;
-  const bool below = position < c.low, above = position > c.high;
+  const bool below = position<c.low, above = position> c.high;
   const bool inside = !(below | above);
   to_x = inside ? T(1) : T(0);
   to_offset = inside ? T(0) : T(1);

@@ -1,6 +1,6 @@
-// Cooperative kernels are templates over a team: lane(), size(), sync() and sum(double), which returns
-// the total in every lane. SerialTeam is one lane; tests run the same code on std::threads, CUDA on
-// the threads of a block.
+// Cooperative kernels are templates over a team: lane(), size(), sync() and sum(double), which
+// returns the total in every lane. SerialTeam is one lane; tests run the same code on std::threads,
+// CUDA on the threads of a block.
 #pragma once
 
 #include <cstdint>

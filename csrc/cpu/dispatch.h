@@ -8,8 +8,7 @@
 
 #if defined(__x86_64__)
 #define LAMPYRIS_TARGET_AVX2 __attribute__((target("arch=x86-64-v3")))
-#define LAMPYRIS_TARGET_AVX512 \
-  __attribute__((target("arch=x86-64-v4,prefer-vector-width=512")))
+#define LAMPYRIS_TARGET_AVX512 __attribute__((target("arch=x86-64-v4,prefer-vector-width=512")))
 #endif
 
 namespace lampyris {

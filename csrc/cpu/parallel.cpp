@@ -121,8 +121,8 @@ int default_threads() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-// One user of the pool at a time. After fork() the child has no workers: it starts a pool of its own
-// and leaves the parent's memory alone.
+// One user of the pool at a time. After fork() the child has no workers: it starts a pool of its
+// own and leaves the parent's memory alone.
 struct Shared {
   std::mutex use;
   int count = 0;

@@ -8,9 +8,10 @@
 
 namespace lampyris {
 
-// Calls range(b, e) on pieces that cover [begin, end) once, each at least `grain` long but the last.
-// Returns when all are done. The first exception is rethrown; pieces not yet started are dropped. A
-// call from inside a range, or while another thread uses the pool, runs in the calling thread.
+// Calls range(b, e) on pieces that cover [begin, end) once, each at least `grain` long but the
+// last. Returns when all are done. The first exception is rethrown; pieces not yet started are
+// dropped. A call from inside a range, or while another thread uses the pool, runs in the calling
+// thread.
 void parallel(int64_t begin, int64_t end, int64_t grain,
               const std::function<void(int64_t, int64_t)>& range);
 

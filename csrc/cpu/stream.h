@@ -1,5 +1,6 @@
-// Copies that go past the caches, for large results that nobody reads soon: no line is fetched before
-// it is written. Only for memory whose pages exist (on fresh ones it is several times slower).
+// Copies that go past the caches, for large results that nobody reads soon: no line is fetched
+// before it is written. Only for memory whose pages exist (on fresh ones it is several times
+// slower).
 #pragma once
 
 #include <algorithm>
@@ -30,7 +31,8 @@ LAMPYRIS_TARGET_AVX2 inline void stream_copy(Avx2, const float* from, int64_t co
   for (int64_t i = 0; i < count; i += 8) _mm256_stream_ps(to + i, _mm256_loadu_ps(from + i));
 }
 
-LAMPYRIS_TARGET_AVX512 inline void stream_copy(Avx512, const float* from, int64_t count, float* to) {
+LAMPYRIS_TARGET_AVX512 inline void stream_copy(Avx512, const float* from, int64_t count,
+                                               float* to) {
   for (int64_t i = 0; i < count; i += 16) _mm512_stream_ps(to + i, _mm512_loadu_ps(from + i));
 }
 

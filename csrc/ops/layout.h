@@ -10,8 +10,8 @@
 namespace lampyris {
 
 struct Layout {
-  Sizes sizes;          // of x[0]
-  Sizes strides;        // dense, in the memory order
+  Sizes sizes;             // of x[0]
+  Sizes strides;           // dense, in the memory order
   std::vector<int> order;  // dims of x[0], outermost first
 
   int64_t neurons() const { return product(sizes); }
@@ -97,7 +97,8 @@ inline std::optional<StepStrides> step_strides(const Tensor& x, const Layout& la
 // A copy of `source` (broadcast to the sizes) with the layout's strides.
 inline Tensor copy_in_layout(const Tensor& source, const Layout& layout, int64_t steps,
                              ScalarType type) {
-  Tensor out = empty_strided(layout.output_sizes(steps), layout.output_strides(steps), type, source);
+  Tensor out =
+      empty_strided(layout.output_sizes(steps), layout.output_strides(steps), type, source);
   torch::stable::copy_(out, source);
   return out;
 }

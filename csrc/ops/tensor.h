@@ -42,17 +42,28 @@ inline std::string shape_text(const Tensor& t) { return shape_text(sizes_of(t));
 
 inline std::string dtype_text(ScalarType type) {
   switch (type) {
-    case ScalarType::Float: return "float32";
-    case ScalarType::Double: return "float64";
-    case ScalarType::Half: return "float16";
-    case ScalarType::BFloat16: return "bfloat16";
-    case ScalarType::Bool: return "bool";
-    case ScalarType::Byte: return "uint8";
-    case ScalarType::Char: return "int8";
-    case ScalarType::Short: return "int16";
-    case ScalarType::Int: return "int32";
-    case ScalarType::Long: return "int64";
-    default: return torch::headeronly::toString(type);
+    case ScalarType::Float:
+      return "float32";
+    case ScalarType::Double:
+      return "float64";
+    case ScalarType::Half:
+      return "float16";
+    case ScalarType::BFloat16:
+      return "bfloat16";
+    case ScalarType::Bool:
+      return "bool";
+    case ScalarType::Byte:
+      return "uint8";
+    case ScalarType::Char:
+      return "int8";
+    case ScalarType::Short:
+      return "int16";
+    case ScalarType::Int:
+      return "int32";
+    case ScalarType::Long:
+      return "int64";
+    default:
+      return torch::headeronly::toString(type);
   }
 }
 
@@ -117,8 +128,7 @@ inline Tensor make_carrier(const Sizes& sizes, ScalarType type, const Tensor& li
   const Sizes strides(sizes.size(), 0);
   AtenTensorHandle handle = nullptr;
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch__reinterpret_tensor(
-      element.get(), static_cast<int64_t>(sizes.size()), sizes.data(), strides.data(), 0,
-      &handle));
+      element.get(), static_cast<int64_t>(sizes.size()), sizes.data(), strides.data(), 0, &handle));
   return Tensor(handle);
 }
 

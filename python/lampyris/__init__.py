@@ -38,7 +38,22 @@ __all__ = ["__version__", *_PARTS]
 def __getattr__(name: str):
     if name in _PARTS:
         return importlib.import_module(f"lampyris.{name}")
+    if name == "_native":
+        return _load_native()
     raise AttributeError(f"module 'lampyris' has no attribute {name!r}")
+
+
+def _load_native():
+    from lampyris._build import PACKAGE, check_build, source_build_id
+
+    try:
+        native = importlib.import_module("lampyris._native")
+    except ImportError as error:
+        raise ImportError(
+            f"lampyris: the native module in {PACKAGE} cannot be loaded ({error}); run `make build` or `pip install .`"
+        ) from error
+    check_build(native.__file__, native.build_id, source_build_id())
+    return native
 
 
 def __dir__() -> list[str]:

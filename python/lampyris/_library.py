@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 
 import torch
 
+from lampyris import _build
+from lampyris._build import PACKAGE, check_build
+
 __all__ = ["build_id", "cuda_loaded", "isa", "isa_available", "load", "source_build_id"]
 
-_PACKAGE = Path(__file__).resolve().parent
-_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 _FOLDERS = ("core", "cpu", "ops")
 _loaded = False
 
 
 def source_build_id() -> str | None:
-    """Hash of the operators' sources in the csrc folder beside the package; None when there is none.
-
-    The same rule as cmake/build_id.py.
+    """Hash of the operators' sources beside the package; None when there are none.
 
     Example:
         >>> source_build_id() is None or len(source_build_id()) == 16
         True
     """
-    csrc = _PACKAGE.parent.parent / "csrc"
-    if not (csrc / "core").is_dir():
-        return None
-    digest = hashlib.sha256()
-    for path in sorted(p for p in csrc.rglob("*") if p.suffix in _SUFFIXES):
-        name = path.relative_to(csrc)
-        if name.parts[0] in _FOLDERS:
-            digest.update(name.as_posix().encode() + b"\0")
-            digest.update(path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return _build.source_build_id(_FOLDERS)
 
 
 def build_id() -> str:
@@ -91,11 +79,11 @@ def load() -> None:
     global _loaded
     if _loaded:
         return
-    _load(_PACKAGE / "_ops.so")
-    cuda = _PACKAGE / "_ops_cuda.so"
+    _load(PACKAGE / "_ops.so")
+    cuda = PACKAGE / "_ops_cuda.so"
     if torch.version.cuda and cuda.exists():
         _load(cuda)
-    _compare(_PACKAGE / "_ops.so")
+    _compare(PACKAGE / "_ops.so")
     _loaded = True
 
 
@@ -109,8 +97,4 @@ def _load(path: Path) -> None:
 
 
 def _compare(path: Path) -> None:
-    here, built = source_build_id(), torch.ops.lampyris.build_id()
-    if here is not None and here != built and os.environ.get("LAMPYRIS_STALE") != "1":
-        raise ImportError(
-            f"lampyris: {path} was built from sources {built}, but csrc is {here}; run `make build`"
-        )
+    check_build(path, torch.ops.lampyris.build_id(), source_build_id())

@@ -14,10 +14,9 @@ int64_t grain(const FakeQuantize<T>& a) {
 struct Cpu {
   template <typename T>
   static void forward(const FakeQuantize<T>& a, T* out, const Tensor&) {
-    torch::stable::parallel_for(0, a.rows() * pieces_per_row(a), grain(a),
-                                [&](int64_t begin, int64_t end) {
-                                  fake_quantize_pieces(a, out, begin, end);
-                                });
+    torch::stable::parallel_for(
+        0, a.rows() * pieces_per_row(a), grain(a),
+        [&](int64_t begin, int64_t end) { fake_quantize_pieces(a, out, begin, end); });
   }
 
   template <typename T>
@@ -34,7 +33,8 @@ struct Cpu {
 }  // namespace
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
-  // x [...]; scale, offset [] or, with dim >= 0, [x.shape[dim]]; mask bool like x. dim -1: per tensor.
+  // x [...]; scale, offset [] or, with dim >= 0, [x.shape[dim]]; mask bool like x. dim -1: per
+  // tensor.
   m.def(
       "fake_quantize(Tensor x, Tensor scale, Tensor? offset, Tensor? mask, int dim, int quant_min, "
       "int quant_max, float grad_scale) -> Tensor");

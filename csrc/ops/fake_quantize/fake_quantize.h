@@ -1,4 +1,5 @@
-// fake_quantize: x seen as [outer, channels, inner] in memory order, one scale and offset a channel.
+// fake_quantize: x seen as [outer, channels, inner] in memory order, one scale and offset a
+// channel.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +14,9 @@ template <typename T>
 struct FakeQuantize {
   int64_t outer = 1, channels = 1, inner = 1;
   const T* x = nullptr;
-  const T* scale = nullptr;        // [channels]
-  const T* offset = nullptr;       // [channels] or null
-  const uint8_t* mask = nullptr;   // like x, 0 prunes; or null
+  const T* scale = nullptr;       // [channels]
+  const T* offset = nullptr;      // [channels] or null
+  const uint8_t* mask = nullptr;  // like x, 0 prunes; or null
   T low = T(0), high = T(0);
 
   LAMPYRIS_INLINE int64_t rows() const { return outer * channels; }
@@ -41,8 +42,8 @@ void fake_quantize_pieces(const FakeQuantize<double>& a, double* out, int64_t be
 // grad_x, and per piece the sums for scale and offset: sums[2 * piece], sums[2 * piece + 1].
 void fake_quantize_backward_pieces(const FakeQuantize<float>& a, const float* grad, float* grad_x,
                                    double* sums, int64_t begin, int64_t end);
-void fake_quantize_backward_pieces(const FakeQuantize<double>& a, const double* grad, double* grad_x,
-                                   double* sums, int64_t begin, int64_t end);
+void fake_quantize_backward_pieces(const FakeQuantize<double>& a, const double* grad,
+                                   double* grad_x, double* sums, int64_t begin, int64_t end);
 
 // Sums of the pieces of each channel, in order, times factor. Outputs may be null.
 void fake_quantize_reduce(const FakeQuantize<float>& a, const double* sums, double factor,

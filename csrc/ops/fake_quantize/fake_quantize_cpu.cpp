@@ -126,8 +126,8 @@ void fake_quantize_backward_pieces(const FakeQuantize<float>& a, const float* gr
   dispatch<BackwardPieces<float>>(a, grad, grad_x, sums, begin, end);
 }
 
-void fake_quantize_backward_pieces(const FakeQuantize<double>& a, const double* grad, double* grad_x,
-                                   double* sums, int64_t begin, int64_t end) {
+void fake_quantize_backward_pieces(const FakeQuantize<double>& a, const double* grad,
+                                   double* grad_x, double* sums, int64_t begin, int64_t end) {
   dispatch<BackwardPieces<double>>(a, grad, grad_x, sums, begin, end);
 }
 

@@ -1,5 +1,5 @@
-// fake_quantize on tensors, instantiated with a backend: a struct with static forward(a, out, x) and
-// backward(a, grad, grad_x, sums, factor, grad_scale, grad_offset, x).
+// fake_quantize on tensors, instantiated with a backend: a struct with static forward(a, out, x)
+// and backward(a, grad, grad_x, sums, factor, grad_scale, grad_offset, x).
 #pragma once
 
 #include <tuple>
@@ -40,8 +40,10 @@ inline void check_fake_quantize(const Tensor& x, const Tensor& scale,
   }
   constexpr int64_t kExact = 1 << 24;  // integers that float32 holds
   if (quant_min >= quant_max || quant_min < -kExact || quant_max > kExact) {
-    fail("{}: quant_min and quant_max must satisfy -2^24 <= quant_min < quant_max <= 2^24, got {} "
-         "and {}", op, quant_min, quant_max);
+    fail(
+        "{}: quant_min and quant_max must satisfy -2^24 <= quant_min < quant_max <= 2^24, got {} "
+        "and {}",
+        op, quant_min, quant_max);
   }
 }
 
@@ -73,11 +75,12 @@ FakeQuantize<T> fake_quantize_arguments(const Tensor& x, const Tensor& scale,
 }
 
 template <class Backend, typename T>
-Tensor fake_quantize_typed(const Tensor& x, const Tensor& scale, const std::optional<Tensor>& offset,
-                           const std::optional<Tensor>& mask, int64_t dim, int64_t quant_min,
-                           int64_t quant_max) {
+Tensor fake_quantize_typed(const Tensor& x, const Tensor& scale,
+                           const std::optional<Tensor>& offset, const std::optional<Tensor>& mask,
+                           int64_t dim, int64_t quant_min, int64_t quant_max) {
   std::vector<Tensor> keep;
-  const auto a = fake_quantize_arguments<T>(x, scale, offset, mask, dim, quant_min, quant_max, keep);
+  const auto a =
+      fake_quantize_arguments<T>(x, scale, offset, mask, dim, quant_min, quant_max, keep);
   const Tensor out = empty(sizes_of(x), x.scalar_type(), x);
   if (x.numel() > 0) Backend::forward(a, out.mutable_data_ptr<T>(), x);
   return out;
@@ -89,7 +92,8 @@ Tensor fake_quantize(Tensor x, Tensor scale, std::optional<Tensor> offset,
                      double) {
   check_fake_quantize(x, scale, offset, mask, dim, quant_min, quant_max);
   return x.scalar_type() == ScalarType::Float
-             ? fake_quantize_typed<Backend, float>(x, scale, offset, mask, dim, quant_min, quant_max)
+             ? fake_quantize_typed<Backend, float>(x, scale, offset, mask, dim, quant_min,
+                                                   quant_max)
              : fake_quantize_typed<Backend, double>(x, scale, offset, mask, dim, quant_min,
                                                     quant_max);
 }
@@ -101,9 +105,11 @@ QuantizeGradients fake_quantize_backward_typed(const Tensor& grad, const Tensor&
                                                const Tensor& scale,
                                                const std::optional<Tensor>& offset,
                                                const std::optional<Tensor>& mask, int64_t dim,
-                                               int64_t quant_min, int64_t quant_max, double factor) {
+                                               int64_t quant_min, int64_t quant_max,
+                                               double factor) {
   std::vector<Tensor> keep;
-  const auto a = fake_quantize_arguments<T>(x, scale, offset, mask, dim, quant_min, quant_max, keep);
+  const auto a =
+      fake_quantize_arguments<T>(x, scale, offset, mask, dim, quant_min, quant_max, keep);
   keep.push_back(torch::stable::contiguous(grad));
   const Tensor dense = keep.back();
   const ScalarType type = x.scalar_type();

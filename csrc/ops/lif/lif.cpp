@@ -37,18 +37,20 @@ struct Cpu {
 }  // namespace
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
-  // x [T, ...]; v_init x.shape[1:]; decay, threshold, gain, width broadcastable to x.shape[1:], else
-  // values = (decay, threshold, gain, width, v_reset). Returns spikes [T, ...] (a carrier when
+  // x [T, ...]; v_init x.shape[1:]; decay, threshold, gain, width broadcastable to x.shape[1:],
+  // else values = (decay, threshold, gain, width, v_reset). Returns spikes [T, ...] (a carrier when
   // packed), membrane x.shape[1:] or [T, ...], codes [ceil(T / 4), N], state [T, N], words.
   m.def(
-      "lif(Tensor x, Tensor? v_init, Tensor? decay, Tensor? threshold, Tensor? gain, Tensor? width, "
+      "lif(Tensor x, Tensor? v_init, Tensor? decay, Tensor? threshold, Tensor? gain, Tensor? "
+      "width, "
       "float[] values, str reset, bool detach_reset, bool inclusive, str surrogate, str rounding, "
       "str output, str membrane, bool save_codes, bool save_state) "
       "-> (Tensor, Tensor?, Tensor?, Tensor?, Tensor?)");
   // wanted: gradients of v_init, decay, threshold, gain, each per neuron in shape x.shape[1:].
   m.def(
       "_lif_backward(Tensor? grad_spikes, Tensor? grad_membrane, Tensor x, Tensor codes, "
-      "Tensor? state, Tensor? v_init, Tensor? decay, Tensor? threshold, Tensor? gain, Tensor? width, "
+      "Tensor? state, Tensor? v_init, Tensor? decay, Tensor? threshold, Tensor? gain, Tensor? "
+      "width, "
       "float[] values, str reset, bool detach_reset, bool inclusive, str surrogate, str rounding, "
       "str output, str membrane, bool[] wanted) -> (Tensor, Tensor?, Tensor?, Tensor?, Tensor?)");
 }

@@ -23,8 +23,8 @@ struct NeuronParameter {
   }
 };
 
-// Neuron n of step t is data[t * step_stride + (n / row) * row_stride + n % row]; a step stride of 0
-// is a current expanded over T.
+// Neuron n of step t is data[t * step_stride + (n / row) * row_stride + n % row]; a step stride of
+// 0 is a current expanded over T.
 template <typename T>
 struct StepView {
   const T* data = nullptr;
@@ -59,13 +59,13 @@ struct LifRule {
 template <typename T>
 struct LifForward : LifRule<T> {
   StepView<T> x;
-  const T* v_init = nullptr;         // [N], null is 0
-  T* spikes = nullptr;               // [T, N]
-  uint32_t* plane = nullptr;         // [T, ceil(N / 32)] spike bits
-  T* membrane = nullptr;             // [N] or [T, N]
+  const T* v_init = nullptr;  // [N], null is 0
+  T* spikes = nullptr;        // [T, N]
+  uint32_t* plane = nullptr;  // [T, ceil(N / 32)] spike bits
+  T* membrane = nullptr;      // [N] or [T, N]
   MembraneOut membrane_out = MembraneOut::kNone;
-  uint8_t* codes = nullptr;          // [ceil(T / 4), N]: step t in bits 2 (t % 4) of row t / 4
-  T* state = nullptr;                // [T, N] u of each step
+  uint8_t* codes = nullptr;  // [ceil(T / 4), N]: step t in bits 2 (t % 4) of row t / 4
+  T* state = nullptr;        // [T, N] u of each step
 };
 
 template <typename T>
@@ -74,13 +74,13 @@ struct LifBackward : LifRule<T> {
   const T* grad_membrane = nullptr;  // [N] or [T, N], null is 0
   MembraneOut membrane_out = MembraneOut::kNone;
   const uint8_t* codes = nullptr;
-  T* grad_x = nullptr;               // [T, N]
-  T* grad_v_init = nullptr;          // [N], may be null
+  T* grad_x = nullptr;       // [T, N]
+  T* grad_v_init = nullptr;  // [N], may be null
   // Only for parameter gradients and a hard reset that is not detached.
-  const T* state = nullptr;          // [T, N]
+  const T* state = nullptr;  // [T, N]
   StepView<T> x;
   const T* v_init = nullptr;
-  T* grad_decay = nullptr;           // [N] each, null when not asked for
+  T* grad_decay = nullptr;  // [N] each, null when not asked for
   T* grad_threshold = nullptr;
   T* grad_gain = nullptr;
 };

@@ -65,9 +65,8 @@ struct BackwardFromCodes {
     const T *g[kSteps], *grad_v[kSteps];
     T* out[kSteps];
     for (int j = 0; j < kSteps; ++j) {
-      g[j] = a.grad_spikes.data == nullptr
-                 ? m.zero
-                 : spikes_lane.at(a.grad_spikes, t + j, n, count, m.g[j]);
+      g[j] = a.grad_spikes.data == nullptr ? m.zero
+                                           : spikes_lane.at(a.grad_spikes, t + j, n, count, m.g[j]);
       grad_v[j] = trace ? membrane_lane.at(membrane, t + j, n, count, m.m[j]) : m.zero;
       out[j] = whole && !stream ? a.grad_x + (t + j) * a.neurons + n : m.out[j];
       prefetch_read(g[j]);
@@ -101,8 +100,7 @@ struct BackwardFromCodes {
         carry += grad_v[j][i];
         T grad_spike = g[j][i];
         if constexpr (kThroughReset) grad_spike -= threshold[i] * carry;
-        const T grad_u =
-            grad_charge(grad_spike, carry, bits >> (kCodeBits * j), inverse_width[i]);
+        const T grad_u = grad_charge(grad_spike, carry, bits >> (kCodeBits * j), inverse_width[i]);
         out[j][i] = gain[i] * grad_u;
         carry = decay[i] * grad_u;
       }

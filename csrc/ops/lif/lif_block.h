@@ -1,5 +1,5 @@
-// A block of kLifBlock neurons is worked off in lanes of kLifLane: membrane and constants in L1, one
-// lane in registers for a group of steps. Lanes that are not whole go through a small scratch.
+// A block of kLifBlock neurons is worked off in lanes of kLifLane: membrane and constants in L1,
+// one lane in registers for a group of steps. Lanes that are not whole go through a small scratch.
 #pragma once
 
 #include <algorithm>

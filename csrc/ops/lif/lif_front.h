@@ -81,8 +81,8 @@ LifOutputs lif_typed(const Tensor& x, const LifOptions& o, bool packed, bool sav
     sizes.push_back(dim == 0 ? 1 : shape.words_per_line());
     if (dim == 0) sizes.insert(sizes.begin(), steps);
     words = empty(sizes, ScalarType::Int, x);
-    plane = shape.plane_is_packed() ? *words
-                                    : empty({steps, shape.plane_words()}, ScalarType::Int, x);
+    plane =
+        shape.plane_is_packed() ? *words : empty({steps, shape.plane_words()}, ScalarType::Int, x);
   }
   const Tensor spikes =
       packed ? make_carrier(sizes_of(x), type, x)
@@ -109,7 +109,8 @@ template <class Backend, typename T>
 LifGradients lif_backward_typed(const Tensor& x, const LifOptions& o, bool packed,
                                 const std::optional<Tensor>& grad_spikes,
                                 const std::optional<Tensor>& grad_membrane, const Tensor& codes,
-                                const std::optional<Tensor>& state, const std::vector<bool>& wanted) {
+                                const std::optional<Tensor>& state,
+                                const std::vector<bool>& wanted) {
   const ScalarType type = x.scalar_type();
   const int64_t steps = x.size(0);
   const Layout layout = packed ? packed_layout(x) : step_layout(x);
@@ -185,7 +186,8 @@ LifGradients lif_backward(std::optional<Tensor> grad_spikes, std::optional<Tenso
     fail("_lif_backward: codes must have shape [ceil(T / 4), N] = {}, got {}",
          shape_text(code_sizes), shape_text(codes));
   }
-  const bool reads_state = wanted[1] || wanted[2] || wanted[3] || (!detach_reset && reset == "hard");
+  const bool reads_state =
+      wanted[1] || wanted[2] || wanted[3] || (!detach_reset && reset == "hard");
   if (reads_state && (!state || sizes_of(*state) != Sizes{x.size(0), neurons})) {
     fail("_lif_backward: state must be saved for these gradients, got {}",
          state ? shape_text(*state) : "None");

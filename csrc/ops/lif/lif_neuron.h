@@ -15,8 +15,8 @@ LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<T>& a, int64_t n, Emit 
   for (int64_t t = 0; t < a.steps; ++t) {
     T u;
     bool spike, window, carry;
-    neuron_step<kReset, kRounding>(x[t * a.x.step_stride], c, a.inclusive, v, u, spike,
-                                   window, carry);
+    neuron_step<kReset, kRounding>(x[t * a.x.step_stride], c, a.inclusive, v, u, spike, window,
+                                   carry);
     emit(t, spike);
     if (a.membrane_out == MembraneOut::kTrace) a.membrane[t * a.neurons + n] = v;
     if (a.state != nullptr) a.state[t * a.neurons + n] = u;
@@ -37,9 +37,8 @@ LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<T>& a, int64_t n, Emit 
 template <Reset kReset, typename T>
 LAMPYRIS_INLINE void lif_backward_neuron(const LifBackward<T>& a, int64_t n) {
   const NeuronConstants<T> c = a.at(n);
-  T carry = a.membrane_out == MembraneOut::kLast && a.grad_membrane != nullptr
-                ? a.grad_membrane[n]
-                : T(0);
+  T carry = a.membrane_out == MembraneOut::kLast && a.grad_membrane != nullptr ? a.grad_membrane[n]
+                                                                               : T(0);
   const T* spikes = a.grad_spikes.data == nullptr ? nullptr : &a.grad_spikes.at(0, n);
   const T* x = a.grad_gain == nullptr ? nullptr : &a.x.at(0, n);
   T grad_decay = T(0), grad_threshold = T(0), grad_gain = T(0);
@@ -52,8 +51,8 @@ LAMPYRIS_INLINE void lif_backward_neuron(const LifBackward<T>& a, int64_t n) {
                      (kCodeBits * static_cast<int>(t % kStepsPerByte));
     T grad_spike = spikes == nullptr ? T(0) : spikes[t * a.grad_spikes.step_stride];
     if (!a.detach_reset) {
-      grad_spike += kReset == Reset::kSoft ? -(c.threshold * carry)
-                                           : (c.v_reset - a.state[here]) * carry;
+      grad_spike +=
+          kReset == Reset::kSoft ? -(c.threshold * carry) : (c.v_reset - a.state[here]) * carry;
     }
     const T grad_u = grad_charge(grad_spike, carry, code, c.inverse_width);
     if (a.grad_threshold != nullptr) {

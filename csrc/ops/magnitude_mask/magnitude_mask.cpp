@@ -9,7 +9,8 @@ struct Cpu {
     magnitude_mask_scope(segments, count, prune);
   }
 
-  static void nm(const float* weight, uint8_t* mask, const NmShape& s, int n, int m, const Tensor&) {
+  static void nm(const float* weight, uint8_t* mask, const NmShape& s, int n, int m,
+                 const Tensor&) {
     constexpr int64_t kGrainElements = 1 << 14;
     const int64_t grain = std::max<int64_t>(1, kGrainElements / (s.length * s.inner));
     torch::stable::parallel_for(0, s.outer, grain, [&](int64_t begin, int64_t end) {

@@ -10,7 +10,8 @@ void magnitude_mask_scope(const MaskSegment* segments, int64_t count, int64_t pr
   int64_t elements = 0;
   for (int64_t s = 0; s < count; ++s) elements += segments[s].count;
   if (prune >= elements) {
-    for (int64_t s = 0; s < count; ++s) std::fill_n(segments[s].mask, segments[s].count, uint8_t{0});
+    for (int64_t s = 0; s < count; ++s)
+      std::fill_n(segments[s].mask, segments[s].count, uint8_t{0});
     return;
   }
   uint64_t key = 0;
@@ -21,7 +22,8 @@ void magnitude_mask_scope(const MaskSegment* segments, int64_t count, int64_t pr
     for (int64_t s = 0; s < count; ++s) {
       const MaskSegment& segment = segments[s];
       for (int64_t i = 0; i < segment.count; ++i) {
-        const uint64_t k = magnitude_key(segment.weight[i], static_cast<uint64_t>(segment.first + i));
+        const uint64_t k =
+            magnitude_key(segment.weight[i], static_cast<uint64_t>(segment.first + i));
         if (key_matches(k, key, digit)) ++histogram[key_digit(k, digit)];
       }
     }

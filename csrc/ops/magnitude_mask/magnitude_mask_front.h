@@ -30,7 +30,8 @@ inline void check_magnitude_mask(const std::vector<Tensor>& weights, double spar
 }
 
 template <class Backend>
-std::vector<Tensor> magnitude_mask(std::vector<Tensor> weights, double sparsity, std::string scope) {
+std::vector<Tensor> magnitude_mask(std::vector<Tensor> weights, double sparsity,
+                                   std::string scope) {
   check_magnitude_mask(weights, sparsity, scope);
   std::vector<Tensor> masks, keep;
   std::vector<MaskSegment> segments;
@@ -47,7 +48,8 @@ std::vector<Tensor> magnitude_mask(std::vector<Tensor> weights, double sparsity,
     int64_t elements = 0;
     for (int64_t s = 0; s < count; ++s) elements += begin[s].count;
     if (elements == 0) return;
-    const auto prune = static_cast<int64_t>(std::nearbyint(sparsity * static_cast<double>(elements)));
+    const auto prune =
+        static_cast<int64_t>(std::nearbyint(sparsity * static_cast<double>(elements)));
     Backend::scope(begin, count, prune, weights[0]);
   };
   if (scope == "global") {

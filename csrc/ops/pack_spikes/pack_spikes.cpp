@@ -9,10 +9,9 @@ constexpr int64_t kGrainWords = 1 << 12;
 struct Cpu {
   template <typename T>
   static void pack_plane(const T* values, const SpikeShape& s, uint32_t* plane, const Tensor&) {
-    torch::stable::parallel_for(0, s.rows * s.plane_words(), kGrainWords,
-                                [&](int64_t begin, int64_t end) {
-                                  lampyris::pack_plane(values, s, plane, begin, end);
-                                });
+    torch::stable::parallel_for(
+        0, s.rows * s.plane_words(), kGrainWords,
+        [&](int64_t begin, int64_t end) { lampyris::pack_plane(values, s, plane, begin, end); });
   }
 
   static int64_t grain(const SpikeShape& s) {

@@ -1,6 +1,6 @@
 // Spikes as bits. A *plane* holds the bits of a dense tensor in memory order, each of its `rows`
-// padded to 32; *words* hold one dimension of length L moved last and padded to 32. Element (o, l, i)
-// of a row, o < outer, i < inner, is bit (o L + l) inner + i of the plane and bit l % 32 of word
+// padded to 32; *words* hold one dimension of length L moved last and padded to 32. Element (o, l,
+// i) of a row, o < outer, i < inner, is bit (o L + l) inner + i of the plane and bit l % 32 of word
 // (o inner + i) ceil(L / 32) + l / 32.
 #pragma once
 
@@ -25,24 +25,38 @@ struct SpikeShape {
 };
 
 // Plane words [begin, end) of all rows together; a bit is set where the value is not 0.
-void pack_plane(const float* values, const SpikeShape& s, uint32_t* plane, int64_t begin, int64_t end);
-void pack_plane(const double* values, const SpikeShape& s, uint32_t* plane, int64_t begin, int64_t end);
-void pack_plane(const uint8_t* values, const SpikeShape& s, uint32_t* plane, int64_t begin, int64_t end);
+void pack_plane(const float* values, const SpikeShape& s, uint32_t* plane, int64_t begin,
+                int64_t end);
+void pack_plane(const double* values, const SpikeShape& s, uint32_t* plane, int64_t begin,
+                int64_t end);
+void pack_plane(const uint8_t* values, const SpikeShape& s, uint32_t* plane, int64_t begin,
+                int64_t end);
 
 // Plane to words, for (row, o) pairs [begin, end).
-void repack_plane(const uint32_t* plane, const SpikeShape& s, uint32_t* words, int64_t begin, int64_t end);
+void repack_plane(const uint32_t* plane, const SpikeShape& s, uint32_t* words, int64_t begin,
+                  int64_t end);
 
 // Words to dense values 0 and 1 in the memory order above, for (row, o) pairs [begin, end).
-void unpack_words(const uint32_t* words, const SpikeShape& s, float* values, int64_t begin, int64_t end);
-void unpack_words(const uint32_t* words, const SpikeShape& s, double* values, int64_t begin, int64_t end);
-void unpack_words(const uint32_t* words, const SpikeShape& s, uint8_t* values, int64_t begin, int64_t end);
+void unpack_words(const uint32_t* words, const SpikeShape& s, float* values, int64_t begin,
+                  int64_t end);
+void unpack_words(const uint32_t* words, const SpikeShape& s, double* values, int64_t begin,
+                  int64_t end);
+void unpack_words(const uint32_t* words, const SpikeShape& s, uint8_t* values, int64_t begin,
+                  int64_t end);
 
-void pack_plane_cuda(const float* values, const SpikeShape& s, uint32_t* plane, CUstream_st* stream);
-void pack_plane_cuda(const double* values, const SpikeShape& s, uint32_t* plane, CUstream_st* stream);
-void pack_plane_cuda(const uint8_t* values, const SpikeShape& s, uint32_t* plane, CUstream_st* stream);
-void repack_plane_cuda(const uint32_t* plane, const SpikeShape& s, uint32_t* words, CUstream_st* stream);
-void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, float* values, CUstream_st* stream);
-void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, double* values, CUstream_st* stream);
-void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, uint8_t* values, CUstream_st* stream);
+void pack_plane_cuda(const float* values, const SpikeShape& s, uint32_t* plane,
+                     CUstream_st* stream);
+void pack_plane_cuda(const double* values, const SpikeShape& s, uint32_t* plane,
+                     CUstream_st* stream);
+void pack_plane_cuda(const uint8_t* values, const SpikeShape& s, uint32_t* plane,
+                     CUstream_st* stream);
+void repack_plane_cuda(const uint32_t* plane, const SpikeShape& s, uint32_t* words,
+                       CUstream_st* stream);
+void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, float* values,
+                       CUstream_st* stream);
+void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, double* values,
+                       CUstream_st* stream);
+void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, uint8_t* values,
+                       CUstream_st* stream);
 
 }  // namespace lampyris

@@ -110,7 +110,8 @@ void pack_plane(const double* v, const SpikeShape& s, uint32_t* plane, int64_t b
   dispatch<PackPlane<double>>(v, s, plane, begin, end);
 }
 
-void pack_plane(const uint8_t* v, const SpikeShape& s, uint32_t* plane, int64_t begin, int64_t end) {
+void pack_plane(const uint8_t* v, const SpikeShape& s, uint32_t* plane, int64_t begin,
+                int64_t end) {
   dispatch<PackPlane<uint8_t>>(v, s, plane, begin, end);
 }
 
@@ -119,15 +120,18 @@ void repack_plane(const uint32_t* plane, const SpikeShape& s, uint32_t* words, i
   dispatch<RepackPlane>(plane, s, words, begin, end);
 }
 
-void unpack_words(const uint32_t* words, const SpikeShape& s, float* v, int64_t begin, int64_t end) {
+void unpack_words(const uint32_t* words, const SpikeShape& s, float* v, int64_t begin,
+                  int64_t end) {
   dispatch<UnpackWords<float>>(words, s, v, begin, end);
 }
 
-void unpack_words(const uint32_t* words, const SpikeShape& s, double* v, int64_t begin, int64_t end) {
+void unpack_words(const uint32_t* words, const SpikeShape& s, double* v, int64_t begin,
+                  int64_t end) {
   dispatch<UnpackWords<double>>(words, s, v, begin, end);
 }
 
-void unpack_words(const uint32_t* words, const SpikeShape& s, uint8_t* v, int64_t begin, int64_t end) {
+void unpack_words(const uint32_t* words, const SpikeShape& s, uint8_t* v, int64_t begin,
+                  int64_t end) {
   dispatch<UnpackWords<uint8_t>>(words, s, v, begin, end);
 }
 

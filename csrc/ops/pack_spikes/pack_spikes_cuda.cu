@@ -87,7 +87,8 @@ void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, double* v, CU
   unpack(words, s, v, stream);
 }
 
-void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, uint8_t* v, CUstream_st* stream) {
+void unpack_words_cuda(const uint32_t* words, const SpikeShape& s, uint8_t* v,
+                       CUstream_st* stream) {
   unpack(words, s, v, stream);
 }
 

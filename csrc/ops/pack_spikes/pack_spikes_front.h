@@ -1,5 +1,6 @@
 // pack_spikes and unpack_spikes on tensors, instantiated with a backend: a struct with static
-// pack_plane(values, shape, plane, x), repack(plane, shape, words, x), unpack(words, shape, values, x).
+// pack_plane(values, shape, plane, x), repack(plane, shape, words, x), unpack(words, shape, values,
+// x).
 #pragma once
 
 #include <tuple>
@@ -104,9 +105,12 @@ template <class Backend>
 Tensor unpack_spikes(Tensor carrier, Tensor words, int64_t dim, ScalarType dtype) {
   check_unpack_spikes(carrier, words, dim);
   switch (dtype) {
-    case ScalarType::Float: return unpack_typed<Backend, float>(carrier, words, dim, dtype);
-    case ScalarType::Double: return unpack_typed<Backend, double>(carrier, words, dim, dtype);
-    case ScalarType::Bool: return unpack_typed<Backend, uint8_t>(carrier, words, dim, dtype);
+    case ScalarType::Float:
+      return unpack_typed<Backend, float>(carrier, words, dim, dtype);
+    case ScalarType::Double:
+      return unpack_typed<Backend, double>(carrier, words, dim, dtype);
+    case ScalarType::Bool:
+      return unpack_typed<Backend, uint8_t>(carrier, words, dim, dtype);
     default:
       fail("unpack_spikes: dtype must be float32, float64 or bool, got {}", dtype_text(dtype));
   }

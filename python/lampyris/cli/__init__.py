@@ -59,7 +59,9 @@ def _run(name: str, arguments: list[str]) -> int:
     import jsonargparse
 
     arguments = _switches(getattr(module, name), arguments)
-    result = jsonargparse.auto_cli(getattr(module, name), args=arguments, prog=f"lampyris {name}", as_positional=True)
+    result = jsonargparse.auto_cli(
+        getattr(module, name), args=arguments, prog=f"lampyris {name}", as_positional=True
+    )
     return int(result or 0)
 
 
@@ -95,5 +97,3 @@ def main(arguments: list[str] | None = None) -> int:
         message = str(error).strip() or type(error).__name__
         print(f"lampyris {name}: error: {message}", file=sys.stderr)
         return 1
-
-

@@ -56,7 +56,9 @@ def demo(
         _one_step(run, recipe, folder, seed, console, progress)
     run.summary.details["total_seconds"] = round(time.perf_counter() - start, 1)
     run.finish()
-    console.print(f"{time.perf_counter() - start:.0f} s in all; pictures and figures in {folder}", highlight=False)
+    console.print(
+        f"{time.perf_counter() - start:.0f} s in all; pictures and figures in {folder}", highlight=False
+    )
     return 0 if all(entry["ok"] for entry in run.summary.details["verification"].values()) else 1
 
 
@@ -98,4 +100,6 @@ def _one_step(run, recipe, folder: Path, seed: int, console, progress: bool) -> 
     other.measure("float, summed", other.train())
     run.summary.stages += other.summary.stages
     four, one = run.summary.stages[0], other.summary.stages[0]
-    run.summary.notes.append(f"AP50 {four.ap50:.3f} at T = 4, {one.ap50:.3f} at T = 1: the class is in the order of events")
+    run.summary.notes.append(
+        f"AP50 {four.ap50:.3f} at T = 4, {one.ap50:.3f} at T = 1: the class is in the order of events"
+    )

@@ -44,8 +44,12 @@ _DIGITS = {"lr": 1.2e-2}
 _EVENTS = {"lr": 1e-2, "weight_decay": 0.0, "box_weight": 2.0}
 
 RECIPES = {
-    ("digits", "ems"): Recipe("EMS-YOLO on the digits", "DigitsDetection", "tiny", "ems", 12, 1, task_options=_DIGITS),
-    ("digits", "v1"): Recipe("released accelerator, digits", "DigitsDetection", "v1", "v1", 12, 1, task_options=_DIGITS),
+    ("digits", "ems"): Recipe(
+        "EMS-YOLO on the digits", "DigitsDetection", "tiny", "ems", 12, 1, task_options=_DIGITS
+    ),
+    ("digits", "v1"): Recipe(
+        "released accelerator, digits", "DigitsDetection", "v1", "v1", 12, 1, task_options=_DIGITS
+    ),
     ("events", "ems"): Recipe(
         "EMS-YOLO on event order",
         "OrderEventsDetection",
@@ -71,7 +75,9 @@ class Pipeline:
         progress: show progress bars.
     """
 
-    def __init__(self, recipe: Recipe, out: str | Path, seed: int = 0, console=None, progress: bool = True) -> None:
+    def __init__(
+        self, recipe: Recipe, out: str | Path, seed: int = 0, console=None, progress: bool = True
+    ) -> None:
         from rich.console import Console
 
         from lampyris import data, report
@@ -159,11 +165,15 @@ class Pipeline:
                 job = bar.add_task("loss", total=steps)
                 compress.fit_exact(
                     model,
-                    lambda maps, targets: detection.detection_loss(maps, targets, box_weight=self.recipe.box_weight),
+                    lambda maps, targets: detection.detection_loss(
+                        maps, targets, box_weight=self.recipe.box_weight
+                    ),
                     _epochs(self.data.train_dataloader()),
                     steps=steps,
                     prune=prune,
-                    on_step=lambda step, loss: bar.update(job, completed=step + 1, description=f"loss {loss:.3f}"),
+                    on_step=lambda step, loss: bar.update(
+                        job, completed=step + 1, description=f"loss {loss:.3f}"
+                    ),
                 )
         return model
 
@@ -241,7 +251,9 @@ class Pipeline:
         from lampyris.tasks import detection
 
         names = [str(c) for c in self.data.class_names]
-        detection.save_model(self.out / f"{name}.ckpt", model, class_names=names, time_steps=self.recipe.time_steps)
+        detection.save_model(
+            self.out / f"{name}.ckpt", model, class_names=names, time_steps=self.recipe.time_steps
+        )
 
     def verify(self, name: str, model, images: int):
         """Every value of every layer: training forward == numpy reference == device."""
@@ -287,7 +299,9 @@ class Pipeline:
 
             with torch.no_grad():
                 found = detection.predict(model(images))
-            picture = detection.draw_samples(images, found, targets, [str(c) for c in self.data.class_names])
+            picture = detection.draw_samples(
+                images, found, targets, [str(c) for c in self.data.class_names], columns=2
+            )
             pictures = [atomic_write(self.out / "detections.png", encode_png(picture).numpy().tobytes())]
             names = [node.name for node in network.nodes if node.op == "lif"]
             spikes = report.record_spikes(model, self.test_inputs(50), names)

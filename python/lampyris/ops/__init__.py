@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from lampyris import _library
 
-
 _library.load()
 
 from lampyris.ops.fake_quantize import fake_quantize  # noqa: E402

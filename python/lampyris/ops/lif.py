@@ -32,7 +32,9 @@ def lif(
     output: str = "dense",
     membrane: str | None = "last",
 ) -> tuple[Tensor | Spikes, Tensor | None]:
-    """Run leaky integrate-and-fire neurons: U = v_reset + decay (V - v_reset) + gain x, spike where U > threshold.
+    """Run leaky integrate-and-fire neurons over T steps.
+
+    U = v_reset + decay (V - v_reset) + gain x; spike where U > threshold; V is U after the reset.
 
     Args:
         x: input currents [T, ...], T >= 1, float32 (or float64), in the unit of the threshold. Any
@@ -79,7 +81,7 @@ def lif(
         raise ValueError(f"lif: membrane must be one of {_words(_MEMBRANES)}, got {membrane!r}")
     tensors: list[Tensor | None] = []
     values: list[float] = []
-    for name, p in (("decay", decay), ("threshold", threshold), ("gain", gain), ("width", width)):
+    for p in (decay, threshold, gain, width):
         is_tensor = isinstance(p, Tensor)
         tensors.append(p if is_tensor else None)
         values.append(0.0 if is_tensor else float(p))

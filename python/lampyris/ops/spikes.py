@@ -25,7 +25,7 @@ class Spikes:
         (torch.Size([1, 3]), [[5]], [[1.0, 0.0, 1.0]])
     """
 
-    __slots__ = ("words", "carrier", "dim")
+    __slots__ = ("carrier", "dim", "words")
 
     def __init__(self, words: Tensor, carrier: Tensor, dim: int = -1) -> None:
         rank = carrier.dim()

@@ -36,7 +36,9 @@ def activity(spikes: dict[str, np.ndarray]) -> list[LayerActivity]:
     for name, value in spikes.items():
         per_channel = value.mean(axis=(0, 1, 3, 4))
         rows.append(
-            LayerActivity(name, int(np.prod(value.shape[2:])), float(value.mean()), int((per_channel == 0).sum()))
+            LayerActivity(
+                name, int(np.prod(value.shape[2:])), float(value.mean()), int((per_channel == 0).sum())
+            )
         )
     return rows
 

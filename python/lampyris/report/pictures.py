@@ -11,6 +11,7 @@ from lampyris.files import atomic_write
 
 __all__ = ["draw_activity"]
 
+
 def _save(figure, path: str | Path) -> Path:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
@@ -54,7 +55,9 @@ def draw_activity(
         # Each layer is a band of height 0.8; within a step the neurons spread over 0.8 of the width.
         height = row - 0.4 + 0.8 * (neuron + 0.5) / len(chosen)
         jitter = 0.8 * (random.permutation(len(chosen))[neuron] + 0.5) / len(chosen) - 0.4
-        raster.scatter(step + 1 + jitter, height, s=2.2, color=plt.cm.viridis(row / max(len(names) - 1, 1)), lw=0)
+        raster.scatter(
+            step + 1 + jitter, height, s=2.2, color=plt.cm.viridis(row / max(len(names) - 1, 1)), lw=0
+        )
     raster.set_yticks(range(len(names)), names, fontsize=8)
     raster.set_xticks(range(1, steps + 1))
     raster.set_xlim(0.5, steps + 0.5)
@@ -63,7 +66,11 @@ def draw_activity(
     for boundary in range(1, steps):
         raster.axvline(boundary + 0.5, color="0.85", lw=0.8)
     rates = [100 * float(value.mean()) for value in spikes.values()]
-    bars.barh(range(len(names)), rates, color=[plt.cm.viridis(i / max(len(names) - 1, 1)) for i in range(len(names))])
+    bars.barh(
+        range(len(names)),
+        rates,
+        color=[plt.cm.viridis(i / max(len(names) - 1, 1)) for i in range(len(names))],
+    )
     for row, rate in enumerate(rates):
         bars.text(rate, row, f" {rate:.1f} %", va="center", fontsize=8)
     bars.set_xlim(0, 1.18 * max([*rates, 1]))

@@ -43,7 +43,10 @@ class BoardRow:
     @classmethod
     def of(cls, network: str, timing) -> BoardRow:
         """The row of a ``firefly.Timing``."""
-        causes = {name: timing.total[name] for name in ("compute", "reload", "flush", "stall", "bias", "fill", "latency")}
+        causes = {
+            name: timing.total[name]
+            for name in ("compute", "reload", "flush", "stall", "bias", "fill", "latency")
+        }
         first = sorted(causes, key=causes.get, reverse=True)[:2]
         mostly = ", ".join(f"{name} {causes[name] / timing.total['total']:.0%}" for name in first)
         return cls(
@@ -108,12 +111,16 @@ class Summary:
             )
         if self.boards:
             presets = list(dict.fromkeys((row.preset, row.parallelism, row.cores) for row in self.boards))
-            boards = Table(title="FireFly boards: cycles per frame from structure, 300 MHz", title_justify="left")
+            boards = Table(
+                title="FireFly boards: cycles per frame from structure, 300 MHz", title_justify="left"
+            )
             boards.add_column("network")
             for preset, parallelism, cores in presets:
                 boards.add_column(f"{preset}, P {parallelism} x {cores}", justify="right")
             for network in dict.fromkeys(row.network for row in self.boards):
-                cells = [f"{r.cycles:,}: {r.frames_per_second:,.0f}/s" for r in self.boards if r.network == network]
+                cells = [
+                    f"{r.cycles:,}: {r.frames_per_second:,.0f}/s" for r in self.boards if r.network == network
+                ]
                 boards.add_row(network, *cells)
             console.print(boards)
         for line in (*self.verification, *self.notes):

@@ -1,9 +1,8 @@
-#include "cpu/bits.h"
-
 #include <gtest/gtest.h>
 
 #include <random>
 
+#include "cpu/bits.h"
 #include "cpu/every_isa.h"
 
 namespace lampyris {

@@ -1,8 +1,8 @@
-#include "cpu/isa.h"
-
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+
+#include "cpu/isa.h"
 
 namespace lampyris {
 namespace {

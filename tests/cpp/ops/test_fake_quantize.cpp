@@ -1,5 +1,3 @@
-#include "ops/fake_quantize/fake_quantize.h"
-
 #include <gtest/gtest.h>
 
 #include <random>
@@ -7,6 +5,7 @@
 
 #include "core/team.h"
 #include "cpu/every_isa.h"
+#include "ops/fake_quantize/fake_quantize.h"
 #include "ops/fake_quantize/fake_quantize_team.h"
 #include "ops/thread_team.h"
 
@@ -66,7 +65,8 @@ TEST(FakeQuantize, TeamsAndLoopsAgree) {
       fake_quantize_channel(SerialTeam{}, d.a, sums.data(), 0.5, grad_scale.data(),
                             grad_offset.data(), c);
     }
-    const auto expect_like_serial = [&](const std::vector<double>& gx, const std::vector<double>& gs,
+    const auto expect_like_serial = [&](const std::vector<double>& gx,
+                                        const std::vector<double>& gs,
                                         const std::vector<double>& go) {
       EXPECT_EQ(gx, grad_x);
       for (size_t c = 0; c < gs.size(); ++c) {

@@ -1,5 +1,3 @@
-#include "ops/lif/lif.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,6 +7,7 @@
 
 #include "core/fixed_point.h"
 #include "cpu/every_isa.h"
+#include "ops/lif/lif.h"
 #include "ops/lif/lif_neuron.h"
 
 namespace lampyris {

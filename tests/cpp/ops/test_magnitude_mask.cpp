@@ -1,5 +1,3 @@
-#include "ops/magnitude_mask/magnitude_mask.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "core/magnitude.h"
+#include "ops/magnitude_mask/magnitude_mask.h"
 #include "ops/magnitude_mask/select_digit.h"
 #include "ops/thread_team.h"
 

@@ -1,11 +1,10 @@
-#include "ops/pack_spikes/pack_spikes.h"
-
 #include <gtest/gtest.h>
 
 #include <random>
 #include <vector>
 
 #include "cpu/every_isa.h"
+#include "ops/pack_spikes/pack_spikes.h"
 
 namespace lampyris {
 namespace {

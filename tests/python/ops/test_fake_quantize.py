@@ -40,10 +40,9 @@ def test_equals_reference(shape, device, isa):
         for dtype in (torch.float32, torch.float64):
             dense, *rest = _case(shape, dim, offset, mask, dtype, device)
             for name, x in layouts(dense):
+
                 def run(quantize, x, scale, offset, mask, dim=dim):
-                    return [
-                        quantize(x, scale, offset, quant_min=-7, quant_max=7, dim=dim, mask=mask)
-                    ]
+                    return [quantize(x, scale, offset, quant_min=-7, quant_max=7, dim=dim, mask=mask)]
 
                 inputs, upstream = [x, *rest], [torch.randn_like(dense)]
                 ours = gradients(lambda *a: run(ops.fake_quantize, *a), inputs, upstream)

@@ -30,7 +30,7 @@ def test_missing_and_stale_libraries_are_named(tmp_path, monkeypatch):
         _library._load(path)
     monkeypatch.setattr(_library, "source_build_id", lambda: "0123456789abcdef")
     monkeypatch.delenv("LAMPYRIS_STALE", raising=False)
-    with pytest.raises(ImportError, match="was built from sources .*, but csrc is 0123456789abcdef"):
+    with pytest.raises(ImportError, match=r"was built from sources .*, but csrc is 0123456789abcdef"):
         _library._compare(path)
     monkeypatch.setenv("LAMPYRIS_STALE", "1")
     _library._compare(path)
@@ -55,7 +55,8 @@ def test_pages_are_kept():
         "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "    torch.zeros(12_000_000)\n"
         "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
-        "faults(); print(faults())\n"
+        # the heap grows until small blocks no longer nibble at the freed large one
+        "print(min(faults() for _ in range(32)))\n"
     )
     first, second = _run(code).stdout.split("\n")[:2]
     if first.startswith("True"):

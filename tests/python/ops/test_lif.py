@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 import torch
-
 from operator_harness import assert_same, check_compiles, check_operator, gradients, layouts
+
 from lampyris import ops, reference
 
 RULES = [
@@ -49,6 +49,7 @@ def test_equals_reference(shape, device, isa):
     for rule in RULES:
         x, threshold, width = _case(shape, rule["rounding"], device)
         for name, strided in layouts(x):
+
             def run(t, lif, threshold=threshold, width=width, rule=rule):
                 out = lif(t, 0.5, threshold, gain=0.75, width=width, **rule)
                 return [o for o in out if o is not None]
@@ -204,7 +205,9 @@ def test_compiles_and_checkpoints():
     check_compiles(lambda t: ops.lif(t, 0.5, 0.7, membrane="trace"), x)
     check_compiles(lambda t: [ops.lif(t, 0.5, 0.7, output="packed")[0].dense()], x)
     t = x.clone().requires_grad_()
-    torch.utils.checkpoint.checkpoint(lambda t: ops.lif(t, 0.5, 0.7)[0], t, use_reentrant=False).sum().backward()
+    torch.utils.checkpoint.checkpoint(
+        lambda t: ops.lif(t, 0.5, 0.7)[0], t, use_reentrant=False
+    ).sum().backward()
     u = x.clone().requires_grad_()
     ops.lif(u, 0.5, 0.7)[0].sum().backward()
     assert_same(t.grad, u.grad, "checkpoint")
@@ -246,4 +249,3 @@ def test_error_messages(change, message):
     arguments = {"x": torch.zeros(2, 3), "decay": 0.5, "threshold": 1.0, **change}
     with pytest.raises(ValueError, match=message):
         ops.lif(**arguments)
-

@@ -65,7 +65,10 @@ def test_opcheck_and_compile():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: ops.magnitude_mask([torch.ones(2)], 1.5), r"magnitude_mask: sparsity must be in \[0, 1\], got 1.5"),
+        (
+            lambda: ops.magnitude_mask([torch.ones(2)], 1.5),
+            r"magnitude_mask: sparsity must be in \[0, 1\], got 1.5",
+        ),
         (lambda: ops.magnitude_mask([torch.ones(2)], float("nan")), "magnitude_mask: sparsity must be in"),
         (
             lambda: ops.magnitude_mask([torch.ones(2)], 0.5, scope="model"),
@@ -75,8 +78,14 @@ def test_opcheck_and_compile():
             lambda: ops.magnitude_mask([torch.ones(2).double()], 0.5),
             "magnitude_mask: weights must have dtype float32, got float64",
         ),
-        (lambda: ops.nm_mask(torch.ones(2, 6)), r"nm_mask: weight.shape\[dim\] must be a multiple of m = 4, got 6"),
-        (lambda: ops.nm_mask(torch.ones(2, 8), 5, 4), "nm_mask: n and m must satisfy 0 <= n <= m <= 64, got 5 and 4"),
+        (
+            lambda: ops.nm_mask(torch.ones(2, 6)),
+            r"nm_mask: weight.shape\[dim\] must be a multiple of m = 4, got 6",
+        ),
+        (
+            lambda: ops.nm_mask(torch.ones(2, 8), 5, 4),
+            "nm_mask: n and m must satisfy 0 <= n <= m <= 64, got 5 and 4",
+        ),
         (lambda: ops.nm_mask(torch.ones(8)), r"nm_mask: dim must be in \[-1, 0\], got 1"),
     ],
 )

@@ -6,7 +6,14 @@ from operator_harness import assert_same, check_compiles, check_operator, gradie
 
 from lampyris import ops, reference
 
-CASES = [((5,), 0), ((3, 70), -1), ((3, 64), 1), ((2, 96, 40), 1), ((2, 2, 33, 5, 7), 2), ((4, 1, 64, 8, 8), 2)]
+CASES = [
+    ((5,), 0),
+    ((3, 70), -1),
+    ((3, 64), 1),
+    ((2, 96, 40), 1),
+    ((2, 2, 33, 5, 7), 2),
+    ((4, 1, 64, 8, 8), 2),
+]
 EMPTY = [((2, 0, 3), 1), ((0, 4), 1), ((2, 3, 0), 1)]
 
 
