@@ -38,7 +38,8 @@ def main() -> None:
             recipe = RECIPES[arguments.data, arguments.target]
             run = run_demo(recipe, Path(folder), seed, arguments.images, progress=False)
         runs.append(run.summary.to_json())
-    print(f"{'network':8} {'AP':>24} {'AP50':>24}   ({recipe.title}, test split, seeds 0..{arguments.seeds - 1})")
+    print(f"{recipe.title}, test split, seeds 0..{arguments.seeds - 1}: median (each)")
+    print(f"{'network':8} {'AP':>24} {'AP50':>24}")
     for index, stage in enumerate(runs[0]["stages"]):
         columns = []
         for key in ("ap", "ap50"):

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load as safetensors_load
+
 from lampyris import _native
 from lampyris.firefly.crc32c import crc32c
 from lampyris.firefly.image import Image, read_image
-from safetensors.numpy import load as safetensors_load
 
 ROUNDS = 9
 MEGABYTE = 1 << 20

@@ -1,6 +1,7 @@
 """lif, forward and backward, against an eager loop over unbound steps.
 
-The peer is what a user would write: decayed input, rectangle surrogate, detached hard reset.
+The eager loop is the least a user can write for v_reset = 0: decayed input, rectangle surrogate,
+detached hard reset. The reference loop has the operator's general rule (v_reset, gain, any reset).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.harness import Case
-from lampyris import ops
+from lampyris import ops, reference
 
 SHAPES = [(4, 262144), (16, 262144), (100, 32768), (500, 8192)]
 
@@ -61,5 +62,7 @@ def cases() -> list[Case]:
         shape = f"{steps}x{neurons} f32 fwd+bwd"
         loop = partial(step, eager)
         out.append(Case(f"lif {shape}", partial(step, fused), loop, "eager loop", density))
+        general = partial(step, lambda x: reference.lif(x, 0.5, 1.0, gain=0.5, membrane=None)[0])
+        out.append(Case(f"lif {shape}", partial(step, fused), general, "reference loop", density))
         out.append(Case(f"lif {shape} packed", partial(step, packed), loop, "eager loop", density))
     return out

@@ -50,7 +50,7 @@ def _load_native():
         native = importlib.import_module("lampyris._native")
     except ImportError as error:
         raise ImportError(
-            f"lampyris: the native module in {PACKAGE} cannot be loaded ({error}); run `make build` or `pip install .`"
+            f"lampyris: {PACKAGE}/_native cannot be loaded ({error}); run `make build` or `pip install .`"
         ) from error
     check_build(native.__file__, native.build_id, source_build_id())
     return native

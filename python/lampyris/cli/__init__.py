@@ -58,9 +58,9 @@ def _run(name: str, arguments: list[str]) -> int:
         return int(module.main(arguments) or 0)
     import jsonargparse
 
-    arguments = _switches(getattr(module, name), arguments)
+    arguments = _switches(module.command, arguments)
     result = jsonargparse.auto_cli(
-        getattr(module, name), args=arguments, prog=f"lampyris {name}", as_positional=True
+        module.command, args=arguments, prog=f"lampyris {name}", as_positional=True
     )
     return int(result or 0)
 

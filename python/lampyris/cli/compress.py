@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["compress"]
+__all__ = ["command"]
 
 
-def compress(
+def command(
     checkpoint: str,
     out: str = "runs/exact",
     data: str = "DigitsDetection",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["check", "data", "generate", "info"]
+__all__ = ["check", "command", "generate", "info"]
 
 
 def generate(
@@ -85,4 +85,4 @@ def info(folder: str) -> None:
         print(f"{len(report.problems)} defects in the annotations; `lampyris data check {folder}` names them")
 
 
-data = {"generate": generate, "check": check, "info": info}
+command = {"generate": generate, "check": check, "info": info}

@@ -10,7 +10,7 @@ from typing import Literal
 DEFAULT_IMAGES = 100
 
 
-def demo(
+def command(
     data: Literal["digits", "events"] = "digits",
     target: Literal["ems", "v1"] = "ems",
     seed: int = 0,
@@ -19,7 +19,7 @@ def demo(
     epochs: int | None = None,
     progress: bool = True,
 ) -> int:
-    """Train a spiking detector, make it exact-integer, prune it, export it, run it on FireFly, prove it, draw it.
+    """Train a spiking detector, make it exact-integer, prune, export, run it on FireFly, prove it, draw it.
 
     Args:
         data: digits on photographs, or events whose order alone tells the class (T = 4 against T = 1).
@@ -63,7 +63,7 @@ def demo(
 
 
 def run_demo(recipe, folder: Path, seed: int, images: int, console=None, progress: bool = True):
-    """The chain of one recipe; returns the finished `Pipeline`. Used by the demo and the accuracy benchmark."""
+    """The chain of one recipe; returns the finished `Pipeline`."""
     from lampyris import compress
     from lampyris.cli.pipeline import Pipeline
 

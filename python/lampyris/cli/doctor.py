@@ -24,7 +24,7 @@ _LIBRARIES = {
 _TOOLS = {"cmake": "build", "ninja": "build", "ccache": "fast rebuilds", "nvcc": "CUDA kernels"}
 
 
-def doctor(strict: bool = False) -> int:
+def command(strict: bool = False) -> int:
     """Print versions, instruction sets, CUDA, allocator, build ids, and what is missing.
 
     Args:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["export"]
+__all__ = ["command"]
 
 
-def export(
+def command(
     checkpoint: str,
     out: str = "image.safetensors",
     target: str | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def report(
+def command(
     checkpoint: str, images: int = 50, data: str | None = None, out: str | None = None, parallelism: int = 16
 ) -> int:
     """Print bytes, firing rates, synaptic operations, energy and cycles of an exact checkpoint.
@@ -49,15 +49,17 @@ def report(
         table.add_row(layer.name, str(layer.neurons), f"{100 * layer.rate:.1f} %", str(layer.silent_channels))
     console.print(table)
     lines = [
-        f"parameters: {size.weights} weights, {size.sparsity:.1%} zero; float32 {size.float32_bytes} bytes, "
-        f"int8 {size.dense_bytes}, int8 with a presence bitmap {size.bitmap_bytes}; image {len(image.to_bytes())}",
-        f"per input: {sum(operations.values()) / 1e6:.3f} M synaptic operations, {spent['spiking_uj']:.2f} uJ "
-        f"against {spent['dense_uj']:.2f} uJ for one dense pass of the same shape, ratio {spent['ratio']:.2f} "
+        f"parameters: {size.weights} weights, {size.sparsity:.1%} zero; float32 {size.float32_bytes} "
+        f"bytes, int8 {size.dense_bytes}, int8 with a presence bitmap {size.bitmap_bytes}; "
+        f"image {len(image.to_bytes())}",
+        f"per input: {sum(operations.values()) / 1e6:.3f} M synaptic operations, "
+        f"{spent['spiking_uj']:.2f} uJ against {spent['dense_uj']:.2f} uJ for one dense pass of the same "
+        f"shape, ratio {spent['ratio']:.2f} "
         "(45 nm, 0.9 pJ per addition, 4.6 pJ per multiply-accumulate, arithmetic only)",
     ]
     lines += [
-        f"{row.preset}: P = {row.parallelism} x {row.cores}, {row.cycles} cycles, {row.frames_per_second:.0f} frames/s, "
-        f"mostly {row.mostly}"
+        f"{row.preset}: P = {row.parallelism} x {row.cores}, {row.cycles} cycles, "
+        f"{row.frames_per_second:.0f} frames/s, mostly {row.mostly}"
         for row in boards
     ]
     for line in lines:

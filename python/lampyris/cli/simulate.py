@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["simulate"]
+__all__ = ["command"]
 
 
-def simulate(
+def command(
     image: str,
     input: str | None = None,
     out: str | None = None,

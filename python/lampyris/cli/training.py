@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def run(command: str, arguments: list[str]) -> int:
             DetectionCLI(command, arguments)
         except SystemExit as stop:
             if command == "fit" and isinstance(stop.__context__, KeyboardInterrupt):
-                print("lampyris fit: interrupted; continue with --ckpt_path last")
+                print("lampyris fit: interrupted; continue with --ckpt_path last", file=sys.stderr)
                 return INTERRUPTED
             return int(stop.code or 0)
         except MisconfigurationException as error:

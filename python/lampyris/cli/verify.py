@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["verify"]
+__all__ = ["command"]
 
 
-def verify(
+def command(
     checkpoint: str,
     image: str,
     images: int = 20,

@@ -105,8 +105,8 @@ class Summary:
         console.print(table)
         if self.stages:
             console.print(
-                "rate: spikes per neuron and step; synops: additions per input over all T steps; params: float32, "
-                "int8, or int8 with a presence bitmap",
+                "rate: spikes per neuron and step; synops: additions per input over all T steps; "
+                "params: float32, int8, or int8 with a presence bitmap",
                 style="dim",
             )
         if self.boards:

@@ -63,7 +63,7 @@ CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "compress").glob("*.ya
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configs_hold_arguments_of_the_command(path):
-    from lampyris.cli.compress import compress as command
+    from lampyris.cli.compress import command
 
     content = yaml.safe_load(path.read_text())
     assert set(content) <= set(inspect.signature(command).parameters)

@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 import pytest
+
 from lampyris import _native
 from lampyris.firefly.crc32c import crc32c
 from lampyris.firefly.image import read_image

@@ -6,6 +6,7 @@ import mmap
 
 import numpy as np
 import pytest
+
 from lampyris import _native
 from lampyris.firefly.crc32c import crc32c
 

@@ -8,11 +8,12 @@ import struct
 
 import numpy as np
 import pytest
+from safetensors.numpy import load as safetensors_load
+
 from lampyris import _native, firefly
 from lampyris.firefly import image as firefly_image
 from lampyris.firefly.crc32c import crc32c
 from lampyris.firefly.image import Image, load, read_image
-from safetensors.numpy import load as safetensors_load
 
 REGISTERS = np.array([0xA8, 7, 0xFC, 1], np.uint32)
 

@@ -11,6 +11,7 @@ import struct
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from lampyris.firefly.crc32c import crc32c
 from lampyris.firefly.image import Image
 

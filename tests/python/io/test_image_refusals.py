@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
+
 from lampyris.firefly.crc32c import crc32c
 
 
