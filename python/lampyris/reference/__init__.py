@@ -1,6 +1,7 @@
 """Slow, obvious twins of the operators, plain torch or numpy, same names and signatures.
 
-Only tests, benchmarks and ``deploy.verify`` import this package. Each name is loaded on first use.
+Only tests, benchmarks and ``deploy.verify`` import this package. ``reference.integer`` is numpy alone;
+without torch it is all there is.
 
 Example:
     >>> import torch
@@ -13,29 +14,20 @@ Example:
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
-_HOME = {
-    "lif": "lif",
-    "fake_quantize": "fake_quantize",
-    "magnitude_mask": "magnitude_mask",
-    "nm_mask": "magnitude_mask",
-    "pack_spikes": "pack_spikes",
-    "unpack_spikes": "pack_spikes",
-}
-_MODULES = ("integer",)
+__all__ = ["integer"]
 
-__all__ = sorted([*_HOME, *_MODULES])
+if importlib.util.find_spec("torch") is not None:
+    from lampyris.reference.fake_quantize import fake_quantize
+    from lampyris.reference.lif import lif
+    from lampyris.reference.magnitude_mask import magnitude_mask, nm_mask
+    from lampyris.reference.pack_spikes import pack_spikes, unpack_spikes
+
+    __all__ += ["fake_quantize", "lif", "magnitude_mask", "nm_mask", "pack_spikes", "unpack_spikes"]
 
 
 def __getattr__(name: str):
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
+    if name == "integer":
+        return importlib.import_module(f"{__name__}.integer")
     raise AttributeError(f"module 'lampyris.reference' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
