@@ -80,7 +80,7 @@ def run_demo(recipe, folder: Path, seed: int, images: int, console=None, progres
         run.export(name, stage)
         run.measure(name, stage, run.network)
         run.verify(name, stage, images)
-    run.draw(stages["qat"], compress.integer_network(stages["qat"]))
+    run.draw("qat", stages["qat"], compress.integer_network(stages["qat"]))
     return run
 
 

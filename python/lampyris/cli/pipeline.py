@@ -283,8 +283,19 @@ class Pipeline:
             driver.run(image, frame)
         return len(frames) / (time.perf_counter() - start)
 
-    def draw(self, model, network) -> list[Path]:
-        """Detections beside ground truth, spike raster and rates."""
+    def _device_maps(self, name: str, network, frames):
+        """Prediction maps float32 [B, 4 + classes, H, W], read out from the FireFly model."""
+        import numpy as np
+
+        from lampyris import firefly
+
+        output = next(node.name for node in network.nodes if node.op == "output")
+        driver = firefly.Driver(firefly.Device(parallelism=self.images[name].plan["parallelism"]))
+        results = [driver.run(self.images[name], np.ascontiguousarray(frame)) for frame in frames]
+        return np.stack([result.readout(output) for result in results]).astype(np.float32)
+
+    def draw(self, name: str, model, network) -> list[Path]:
+        """The FireFly model's detections beside ground truth; spike raster and rates."""
         from torchvision.io import encode_png
 
         from lampyris import report
@@ -295,10 +306,7 @@ class Pipeline:
             images, targets = next(iter(self.data.test_dataloader()))
             dim = images.dim() - 4
             images, targets = images.narrow(dim, 0, min(8, images.shape[dim])), targets[:8]
-            import torch
-
-            with torch.no_grad():
-                found = detection.predict(model(images))
+            found = detection.predict(self._device_maps(name, network, images.movedim(dim, 0).numpy()))
             picture = detection.draw_samples(
                 images, found, targets, [str(c) for c in self.data.class_names], columns=2
             )
