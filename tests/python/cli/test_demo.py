@@ -31,7 +31,9 @@ def test_chain(case, tmp_path):
     run.finish()
     figures = json.loads((tmp_path / "out" / "figures.json").read_text())
     assert [row["name"] for row in figures["stages"]] == ["float", "ptq", "qat", "pruned"]
-    assert all(entry["ok"] for entry in figures["verification"].values()) and len(figures["verification"]) == 2
+    assert (
+        all(entry["ok"] for entry in figures["verification"].values()) and len(figures["verification"]) == 2
+    )
     assert figures["stages"][3]["bytes"] < figures["stages"][2]["bytes"] < figures["stages"][0]["bytes"]
     assert {row["preset"] for row in figures["boards"]} == set(firefly.PRESETS)
     for name in ("detections.png", "spikes.png"):
@@ -45,7 +47,7 @@ def test_chain(case, tmp_path):
     arguments = ["report", str(checkpoint), "--images", "2", "--data", inputs, "--out", str(tmp_path / "r")]
     assert main(arguments) == 0
     assert json.loads((tmp_path / "r" / "report.json").read_text())["footprint"]["sparsity"] > 0.3
-    other = main(["verify", str(tmp_path / "out" / "qat.ckpt"), str(image), "--images", "2", "--data", inputs])
+    other = main(
+        ["verify", str(tmp_path / "out" / "qat.ckpt"), str(image), "--images", "2", "--data", inputs]
+    )
     assert other == 1  # the image of another network
-
-

@@ -93,7 +93,8 @@ def test_no_aten_anywhere():
     wrong = [
         str(p)
         for p in CSRC.rglob("*")
-        if p.is_file() and re.search(r'#include\s*[<"](ATen|c10|torch/(extension|all|torch)\.h)', p.read_text())
+        if p.is_file()
+        and re.search(r'#include\s*[<"](ATen|c10|torch/(extension|all|torch)\.h)', p.read_text())
     ]
     assert not wrong
 

@@ -51,7 +51,7 @@ def test_synaptic_operations_equal_a_count_by_hand(stride):
     weight = rng.integers(-1, 2, (3, 2, 3, 3)).astype(np.int8)
     spikes = rng.random((2, 2, 2, 4, 4)) < 0.4
     count = 0
-    for t, b, c, y, x in np.argwhere(spikes):
+    for _, _, c, y, x in np.argwhere(spikes):
         for out in range(3):
             for ky in range(3):
                 for kx in range(3):

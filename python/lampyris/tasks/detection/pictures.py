@@ -77,6 +77,5 @@ def _boxes(image: Tensor, boxes: Tensor, captions: list[str], colour: tuple[int,
     if boxes.numel() == 0:
         return image
     high = boxes.cpu() * SCALE
-    return draw_bounding_boxes(
-        image, high, captions, colors=colour, width=2, label_colors="black", label_background_colors=colour
-    )
+    text = {"label_colors": "black", "label_background_colors": colour, "fill_labels": True}
+    return draw_bounding_boxes(image, high, captions, colors=colour, width=2, **text)
