@@ -67,9 +67,9 @@ def info(folder: str) -> None:
     Args:
         folder: the data set.
     """
-    from rich.console import Console
     from rich.table import Table
 
+    from lampyris.console import console
     from lampyris.data.check import describe_folder
 
     report = describe_folder(folder)
@@ -80,7 +80,7 @@ def info(folder: str) -> None:
         classes = ", ".join(f"{name} {count}" for name, count in sorted(split.boxes.items()))
         total = sum(split.boxes.values())
         table.add_row(split.name, str(split.samples), str(total), split.detail, classes)
-    Console().print(table)
+    console().print(table)
     if report.problems:
         print(f"{len(report.problems)} defects in the annotations; `lampyris data check {folder}` names them")
 

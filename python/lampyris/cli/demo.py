@@ -40,23 +40,22 @@ def command(
     probe.touch()
     probe.unlink()
 
-    from rich.console import Console
-
     from lampyris import memory
     from lampyris.cli.pipeline import RECIPES
+    from lampyris.console import console
 
     memory.reuse_pages()
     recipe = RECIPES[data, target]
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
-    console = Console()
+    screen = console()
     start = time.perf_counter()
-    run = run_demo(recipe, folder, seed, images, console, progress)
+    run = run_demo(recipe, folder, seed, images, screen, progress)
     if data == "events":
-        _one_step(run, recipe, folder, seed, console, progress)
+        _one_step(run, recipe, folder, seed, screen, progress)
     run.summary.details["total_seconds"] = round(time.perf_counter() - start, 1)
     run.finish()
-    console.print(
+    screen.print(
         f"{time.perf_counter() - start:.0f} s in all; pictures and figures in {folder}", highlight=False
     )
     return 0 if all(entry["ok"] for entry in run.summary.details["verification"].values()) else 1

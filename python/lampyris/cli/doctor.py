@@ -7,7 +7,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 
 _LIBRARIES = {
     "torch": "operators and training",
@@ -30,8 +29,9 @@ def command(strict: bool = False) -> int:
     Args:
         strict: exit with status 1 when something is missing or stale.
     """
-    from rich.console import Console
     from rich.table import Table
+
+    from lampyris.console import console
 
     rows: list[tuple[str, str, str]] = []
     missing: list[str] = []
@@ -43,14 +43,14 @@ def command(strict: bool = False) -> int:
         table.add_column(column)
     for row in rows:
         table.add_row(*row)
-    console = Console(width=110 if not sys.stdout.isatty() else None)
-    console.print(table)
+    screen = console()
+    screen.print(table)
     if missing:
-        console.print("\n[bold]missing[/bold]")
+        screen.print("\n[bold]missing[/bold]")
         for line in missing:
-            console.print(f"  {line}", highlight=False)
+            screen.print(f"  {line}", highlight=False)
     else:
-        console.print("\nnothing is missing")
+        screen.print("\nnothing is missing")
     return int(strict and bool(missing))
 
 

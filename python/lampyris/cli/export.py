@@ -25,13 +25,12 @@ def command(
         explain: list every violation with its remedy, or the price in cycles; write nothing.
         image_size: height and width in pixels, for a float checkpoint.
     """
-    from rich.console import Console
-
     from lampyris import deploy
+    from lampyris.console import console
     from lampyris.deploy.checkpoints import load_checkpoint
 
     model, network = load_checkpoint(checkpoint)
-    console = Console()
+    screen = console()
     if explain:
         import torch
 
@@ -40,16 +39,16 @@ def command(
         target = target or (network.target if network else "ems")
         options = {"example": example, "preset": preset, "parallelism": parallelism}
         found = deploy.explain(network or model, target, **options)
-        console.print(found.table())
+        screen.print(found.table())
         for note in found.notes:
-            console.print(f"note: {note}")
+            screen.print(f"note: {note}")
         return 0 if found.ok else 1
     if network is None:
         raise ValueError(f"{checkpoint} is a float model: run `lampyris compress` first, or use --explain")
     image = deploy.export(network, None, target, preset, parallelism)
     path = image.save(out)
     size, layers = path.stat().st_size, len(image.plan["layers"])
-    console.print(
+    screen.print(
         f"{path}: {size} bytes, {layers} layers for {network.target}, T = {network.time_steps}, "
         f"arena {image.plan['arena']['bytes']} bytes"
     )

@@ -78,12 +78,11 @@ class Pipeline:
     def __init__(
         self, recipe: Recipe, out: str | Path, seed: int = 0, console=None, progress: bool = True
     ) -> None:
-        from rich.console import Console
-
         from lampyris import data, report
+        from lampyris.console import console as make_console
 
         self.recipe, self.out, self.seed, self.progress = recipe, Path(out), seed, progress
-        self.console = console or Console()
+        self.console = console or make_console()
         self.summary = report.Summary(f"{recipe.title}, seed {seed}, test split")
         self.data = getattr(data, recipe.data)(**recipe.data_options)
         self.images: dict[str, Any] = {}

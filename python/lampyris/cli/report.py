@@ -20,11 +20,11 @@ def command(
     from pathlib import Path
 
     import torch
-    from rich.console import Console
     from rich.table import Table
 
     from lampyris import deploy, firefly
     from lampyris import report as figures
+    from lampyris.console import console
     from lampyris.deploy.checkpoints import load_checkpoint
     from lampyris.deploy.verify_inputs import sample_inputs
     from lampyris.files import atomic_write
@@ -43,11 +43,11 @@ def command(
     image = deploy.export(network, parallelism=parallelism)
     boards = [figures.BoardRow.of("image", firefly.timing(image, preset)) for preset in firefly.PRESETS]
 
-    console = Console()
+    screen = console()
     table = Table("layer", "neurons", "firing rate", "silent channels", title=f"spikes on {images} inputs")
     for layer in layers:
         table.add_row(layer.name, str(layer.neurons), f"{100 * layer.rate:.1f} %", str(layer.silent_channels))
-    console.print(table)
+    screen.print(table)
     lines = [
         f"parameters: {size.weights} weights, {size.sparsity:.1%} zero; float32 {size.float32_bytes} "
         f"bytes, int8 {size.dense_bytes}, int8 with a presence bitmap {size.bitmap_bytes}; "
@@ -63,7 +63,7 @@ def command(
         for row in boards
     ]
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        screen.print(line, highlight=False, soft_wrap=True)
     if out is not None:
         summary = figures.Summary(str(checkpoint), boards=boards)
         summary.details = {
@@ -74,5 +74,5 @@ def command(
         }
         atomic_write(Path(out) / "report.json", json.dumps(summary.to_json(), indent=1) + "\n")
         path = figures.draw_activity(Path(out) / "spikes.png", neurons, title=Path(checkpoint).name)
-        console.print(f"wrote report.json and {path.name} in {out}")
+        screen.print(f"wrote report.json and {path.name} in {out}")
     return 0

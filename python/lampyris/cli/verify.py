@@ -27,9 +27,8 @@ def command(
         json: also write the report to this file.
         datapath: of the device.
     """
-    from rich.console import Console
-
     from lampyris import deploy, firefly
+    from lampyris.console import console
     from lampyris.deploy.checkpoints import load_checkpoint
     from lampyris.deploy.verify_inputs import sample_inputs
 
@@ -38,7 +37,7 @@ def command(
         raise ValueError(f"{checkpoint} is a float model: run `lampyris compress` first")
     weights = firefly.load(image)
     report = deploy.verify(model, weights, sample_inputs(network, images, data), datapath=datapath)
-    Console().print(report.table())
+    console().print(report.table())
     if json is not None:
         from json import dumps
 

@@ -77,7 +77,7 @@ def price_table(explanation: Explanation):
     if timing is None:
         return Table(title=title)
     table = Table(title=f"{title}: {timing.total['total']} cycles, {timing.frames_per_second:.0f} frames/s")
-    table.add_column("layer")
+    table.add_column("layer", no_wrap=True)
     table.add_column("op")
     for cause in CYCLE_CAUSES:
         table.add_column(cause, justify="right")

@@ -15,25 +15,25 @@ STRONGEST = 5
 
 def print_results(image: Any, results: Sequence[Any], preset: str | None = None) -> np.ndarray:
     """Print a summary of the device's results, one per input; returns the read-out, float64 [B, C, H, W]."""
-    from rich.console import Console
     from rich.table import Table
 
     from lampyris import firefly
+    from lampyris.console import console
 
-    console = Console()
+    screen = console()
     table = Table("spikes", "shape", "rate", title=f"{image.plan['target']}, {len(results)} inputs")
     for name in [key for key in results[0].spikes if isinstance(key, str)]:
         rate = float(np.mean([result.spikes[name].mean() for result in results]))
         table.add_row(name, " x ".join(map(str, results[0].spikes[name].shape)), f"{rate:.3f}")
-    console.print(table)
+    screen.print(table)
     output = image.plan["host_output"]
     maps = np.stack([result.readout(output["name"]) for result in results])
     names = output["class_names"] or [str(i) for i in range(maps.shape[1] - BOX_OUTPUTS)]
     for number, one in enumerate(maps):
-        console.print(f"input {number}: {_strongest(one, names)}", highlight=False)
+        screen.print(f"input {number}: {_strongest(one, names)}", highlight=False)
     timing = firefly.timing(image, preset or image.plan["preset"])
     cycles = [result.cycles for result in results]
-    console.print(
+    screen.print(
         f"{int(np.mean(cycles))} cycles an input; {timing.frames_per_second:.0f} frames/s on {timing.preset}",
         highlight=False,
     )

@@ -138,7 +138,7 @@ class VerifyReport:
         from rich.table import Table
 
         table = Table(title=self.summary())
-        table.add_column("layer")
+        table.add_column("layer", no_wrap=True)
         for name in ("values", "differing", "rate", "P bits", "X bits", "V bits", "clamped", "saturated"):
             table.add_column(name, justify="right")
         rows: dict[str, list[Comparison]] = {}

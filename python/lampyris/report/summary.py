@@ -83,11 +83,13 @@ class Summary:
             **self.details,
         }
 
-    def print(self, console=None) -> None:
-        from rich.console import Console
+    def print(self, screen=None) -> None:
         from rich.table import Table
 
-        console = console or Console()
+        from lampyris.console import console
+
+        screen = screen or console()
+
         table = Table(title=self.title, title_justify="left")
         for name in ("network", "T", "AP", "AP50", "params", "image", "rate", "synops"):
             table.add_column(name, justify="left" if name == "network" else "right", no_wrap=True)
@@ -102,9 +104,9 @@ class Summary:
                 f"{100 * row.rate:.1f} %",
                 f"{row.operations / 1e6:.2f} M",
             )
-        console.print(table)
+        screen.print(table)
         if self.stages:
-            console.print(
+            screen.print(
                 "rate: spikes per neuron and step; synops: additions per input over all T steps; "
                 "params: float32, int8, or int8 with a presence bitmap",
                 style="dim",
@@ -122,9 +124,9 @@ class Summary:
                     f"{r.cycles:,}: {r.frames_per_second:,.0f}/s" for r in self.boards if r.network == network
                 ]
                 boards.add_row(network, *cells)
-            console.print(boards)
+            screen.print(boards)
         for line in (*self.verification, *self.notes):
-            console.print(line, highlight=False)
+            screen.print(line, highlight=False)
 
 
 def _bytes(count: int) -> str:
