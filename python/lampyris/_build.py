@@ -1,30 +1,25 @@
-"""Native libraries against the sources they were built from, by the hash of cmake/build_id.py."""
+"""Native libraries against the sources they were built from.
+
+Each library carries a hash of its sources; importing compares it with the source tree, when there is
+one, so that a stale library is named instead of used. CMake runs this file for the same hashes.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
-__all__ = ["PACKAGE", "check_build", "source_build_id"]
+__all__ = ["OPERATOR_FOLDERS", "PACKAGE", "check_build", "hash_sources", "source_build_id"]
 
 PACKAGE = Path(__file__).resolve().parent
+OPERATOR_FOLDERS = ("core", "cpu", "ops")
 _SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 
 
-def source_build_id(folders: tuple[str, ...] | None = None) -> str | None:
-    """Hash of the csrc folder beside the package; None when there is none.
-
-    Args:
-        folders: folders of csrc that count; None for all.
-
-    Example:
-        >>> source_build_id() is None or len(source_build_id()) == 16
-        True
-    """
-    csrc = PACKAGE.parent.parent / "csrc"
-    if not (csrc / "core").is_dir():
-        return None
+def hash_sources(csrc: Path, folders: tuple[str, ...] | None = None) -> str:
+    """16 hex digits over names and bytes of the native sources in ``csrc``, or in those of its folders."""
     digest = hashlib.sha256()
     for path in sorted(p for p in csrc.rglob("*") if p.suffix in _SUFFIXES):
         name = path.relative_to(csrc)
@@ -32,6 +27,17 @@ def source_build_id(folders: tuple[str, ...] | None = None) -> str | None:
             digest.update(name.as_posix().encode() + b"\0")
             digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def source_build_id(folders: tuple[str, ...] | None = None) -> str | None:
+    """`hash_sources` of the csrc folder beside the package; None when there is none.
+
+    Example:
+        >>> source_build_id() is None or len(source_build_id()) == 16
+        True
+    """
+    csrc = PACKAGE.parent.parent / "csrc"
+    return hash_sources(csrc, folders) if (csrc / "core").is_dir() else None
 
 
 def check_build(path: str | os.PathLike, built: str, sources: str | None) -> None:
@@ -44,3 +50,8 @@ def check_build(path: str | os.PathLike, built: str, sources: str | None) -> Non
         raise ImportError(
             f"lampyris: {path} was built from sources {built}, but csrc is {sources}; run `make build`"
         )
+
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    print(f"{hash_sources(root)};{hash_sources(root, OPERATOR_FOLDERS)}")

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 
 from lampyris import _build
-from lampyris._build import PACKAGE, check_build
+from lampyris._build import OPERATOR_FOLDERS, PACKAGE, check_build
 
 __all__ = ["build_id", "cuda_loaded", "isa", "isa_available", "load", "source_build_id"]
 
-_FOLDERS = ("core", "cpu", "ops")
 _loaded = False
 
 
@@ -22,7 +21,7 @@ def source_build_id() -> str | None:
         >>> source_build_id() is None or len(source_build_id()) == 16
         True
     """
-    return _build.source_build_id(_FOLDERS)
+    return _build.source_build_id(OPERATOR_FOLDERS)
 
 
 def build_id() -> str:
