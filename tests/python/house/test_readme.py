@@ -16,10 +16,12 @@ BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_python_block(number):
-    result = subprocess.run([sys.executable, "-c", BLOCKS[number]], capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-c", BLOCKS[number]]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     if "verify" in BLOCKS[number]:
-        assert result.stdout.startswith("0 differences of ") and "forward == reference == device" in result.stdout
+        assert result.stdout.startswith("0 differences of ")
+        assert "forward == reference == device" in result.stdout
 
 
 def test_commands_of_the_tour_exist():
