@@ -3,6 +3,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/stream.h"
 #include "ops/lif/lif.h"
+#include "ops/lif/lif_backward_run.h"
 #include "ops/lif/lif_block.h"
 #include "ops/lif/lif_neuron.h"
 
@@ -46,9 +47,15 @@ struct BackwardFromCodes {
       }
     }
     for (; t > 0; t -= kStepsPerByte) {
-      for (int64_t o = 0; o < count; o += kLifLane) {
-        lane<kStepsPerByte, Target>(a, t - kStepsPerByte, first, o, std::min(kLifLane, count - o),
-                                    stream, m);
+      const int64_t earliest = t - kStepsPerByte;
+      for (int64_t o = 0; o < count;) {
+        const int64_t done = backward_run<kThroughReset>(Target{}, a, m.c, m.carry, earliest, first,
+                                                         o, count - o, stream);
+        o += done;
+        if (done > 0) continue;
+        const int64_t lanes = std::min(kLifLane, count - o);
+        lane<kStepsPerByte, Target>(a, earliest, first, o, lanes, stream, m);
+        o += lanes;
       }
     }
     if (a.grad_v_init != nullptr) std::copy_n(m.carry, count, a.grad_v_init + first);

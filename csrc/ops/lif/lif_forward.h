@@ -7,6 +7,7 @@
 #include "cpu/stream.h"
 #include "ops/lif/lif.h"
 #include "ops/lif/lif_block.h"
+#include "ops/lif/lif_forward_run.h"
 
 namespace lampyris {
 
@@ -39,13 +40,18 @@ struct LifForwardBlocks {
     const bool lean = a.state == nullptr && a.membrane_out != MembraneOut::kTrace;
     int64_t t = 0;
     for (; lean && t + kStepsPerByte <= a.steps; t += kStepsPerByte) {
-      for (int64_t o = 0; o < count; o += kLifLane) {
+      for (int64_t o = 0; o < count;) {
+        const int64_t done = forward_run<kReset, kRounding>(Target{}, a, m.c, m.v, t, first, o,
+                                                            count - o, stream);
+        o += done;
+        if (done > 0) continue;
         const int64_t lanes = std::min(kLifLane, count - o);
         if (a.inclusive) {
           lane<kStepsPerByte, true, Target>(a, t, first, o, lanes, stream, m);
         } else {
           lane<kStepsPerByte, false, Target>(a, t, first, o, lanes, stream, m);
         }
+        o += lanes;
       }
     }
     for (; t < a.steps; ++t) {

@@ -84,7 +84,9 @@ TEST(Lif, ByHand) {
 TEST(Lif, BlocksEqualSingleNeurons) {
   for (const Case& c : {Case{1, 1}, Case{3, 64}, Case{4, 65}, Case{9, 5000, Reset::kSoft},
                         Case{16, 4097, Reset::kHard, Rounding::kFloor, true},
-                        Case{6, 33, Reset::kSoft, Rounding::kFloor}}) {
+                        Case{6, 33, Reset::kSoft, Rounding::kFloor},
+                        Case{8, 192, Reset::kHard, Rounding::kNone, true},
+                        Case{8, 192, Reset::kSoft, Rounding::kFloor, true}}) {
     const auto x = random_values(c.steps * c.neurons, c.rounding == Rounding::kFloor ? 9e4F : 1, 3);
     Outputs expected;
     auto a = forward_arguments(c, x, expected);
@@ -113,24 +115,33 @@ TEST(Lif, BlocksEqualSingleNeurons) {
   }
 }
 
+// Rows shorter and longer than a lane, at a distance or (0) one row repeated.
 TEST(Lif, RowsAreReadInPlace) {
-  const int64_t rows = 3, row = 50, steps = 5, neurons = rows * row;
-  const auto x = random_values(rows * steps * row, 1, 4);  // [rows, steps, row]
-  std::vector<float> dense(x.size());
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t t = 0; t < steps; ++t) {
-      for (int64_t i = 0; i < row; ++i) {
-        dense[static_cast<size_t>(t * neurons + r * row + i)] =
-            x[static_cast<size_t>((r * steps + t) * row + i)];
+  const int64_t rows = 3, steps = 5;
+  for (const int64_t row : {50, 200}) {
+    const int64_t neurons = rows * row;
+    const auto x = random_values(rows * steps * row, 1, 4);  // [rows, steps, row]
+    for (const int64_t row_stride : {steps * row, int64_t{0}}) {
+      std::vector<float> dense(x.size());
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t t = 0; t < steps; ++t) {
+          for (int64_t i = 0; i < row; ++i) {
+            dense[static_cast<size_t>(t * neurons + r * row + i)] =
+                x[static_cast<size_t>(r * row_stride + t * row + i)];
+          }
+        }
       }
+      Outputs expected;
+      lif_forward_blocks(forward_arguments({steps, neurons}, dense, expected), 0, 1);
+      for_every_isa([&] {
+        Outputs out;
+        auto a = forward_arguments({steps, neurons}, x, out);
+        a.x = {x.data(), row, row_stride, row};
+        lif_forward_blocks(a, 0, 1);
+        EXPECT_TRUE(out == expected) << row << " " << row_stride << " " << isa_name(isa());
+      });
     }
   }
-  Outputs expected, out;
-  lif_forward_blocks(forward_arguments({steps, neurons}, dense, expected), 0, 1);
-  auto a = forward_arguments({steps, neurons}, x, out);
-  a.x = {x.data(), row, steps * row, row};
-  lif_forward_blocks(a, 0, 1);
-  EXPECT_TRUE(out == expected);
 }
 
 // docs/contract.md section 3 in integers, membrane limits reached.
@@ -160,7 +171,8 @@ TEST(Lif, FloorIsTheIntegerNeuron) {
 }
 
 TEST(Lif, BackwardFromCodesEqualsBackwardFromState) {
-  for (const Case& c : {Case{7, 70}, Case{8, 4100, Reset::kSoft}, Case{5, 64, Reset::kSoft}}) {
+  for (const Case& c : {Case{7, 70}, Case{8, 4200}, Case{8, 4100, Reset::kSoft},
+                        Case{5, 64, Reset::kSoft}}) {
     const auto x = random_values(c.steps * c.neurons, 1, 6);
     const auto g = random_values(c.steps * c.neurons, 1, 7);
     const auto gm = random_values(c.neurons, 1, 8);
