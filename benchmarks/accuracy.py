@@ -47,7 +47,7 @@ def main() -> None:
             columns.append(f"{statistics.median(values):.3f} ({', '.join(f'{v:.3f}' for v in values)})")
         print(f"{stage['name']:8} {columns[0]:>24} {columns[1]:>24}")
     for run in runs:
-        print(*run["verification"], f"{sum(run['seconds'].values()):.0f} s", sep="\n")
+        print(*run["proofs"], f"{sum(run['seconds'].values()):.0f} s", sep="\n")
     if arguments.json:
         atomic_write(arguments.json, json.dumps(runs, indent=1) + "\n")
 

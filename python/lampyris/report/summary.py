@@ -77,7 +77,7 @@ class Summary:
             "title": self.title,
             "stages": [asdict(row) for row in self.stages],
             "boards": [asdict(row) for row in self.boards],
-            "verification": self.verification,
+            "proofs": self.verification,
             "notes": self.notes,
             "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
             **self.details,
