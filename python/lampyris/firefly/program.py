@@ -173,7 +173,7 @@ class Program:
             exponent: p; a pixel's real value is pixel * 2^-p.
 
         Raises:
-            ValueError: another output shape than the input's, or |acc + bias| that can reach 2^24.
+            ValueError: another output shape than the input's, or abs(acc + bias) that can reach 2^24.
         """
         weight = integers(name, "weight", weight, np.int8, [None] * 4)
         bias = integers(name, "bias", bias, np.int32, [None])
