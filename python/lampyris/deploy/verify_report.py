@@ -93,7 +93,7 @@ class VerifyReport:
     def summary(self) -> str:
         """One line: differences, values, images, implementations, and the first difference."""
         text = f"{self.differences} differences of {self.values} values, {self.images} images, "
-        text += " == ".join(self.implementations)
+        text += (" == " if self.differences == 0 else ", ").join(self.implementations)
         if self.first is not None:
             text += f"; first: {self.first}"
         if self.missing:
