@@ -1,6 +1,6 @@
 // Operators about the library itself.
 #include "cpu/isa.h"
-#include "lampyris_build_id.h"
+#include "lampyris_ops_build_id.h"
 #include "ops/tensor.h"
 
 namespace lampyris {

@@ -45,7 +45,7 @@ def __getattr__(name: str):
 
 
 def _load_native():
-    from lampyris._build import PACKAGE, check_build, source_build_id
+    from lampyris._build import NATIVE_FOLDERS, PACKAGE, check_build, source_build_id
 
     try:
         native = importlib.import_module("lampyris._native")
@@ -53,7 +53,7 @@ def _load_native():
         raise ImportError(
             f"lampyris: {PACKAGE}/_native cannot be loaded ({error}); run `make build` or `pip install .`"
         ) from error
-    check_build(native.__file__, native.build_id, source_build_id())
+    check_build(native.__file__, native.build_id, source_build_id(NATIVE_FOLDERS))
     return native
 
 
