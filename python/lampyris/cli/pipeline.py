@@ -167,7 +167,7 @@ class Pipeline:
                     lambda maps, targets: detection.detection_loss(
                         maps, targets, box_weight=self.recipe.box_weight
                     ),
-                    _epochs(self.data.train_dataloader()),
+                    self.data.train_dataloader(),
                     steps=steps,
                     prune=prune,
                     on_step=lambda step, loss: bar.update(
@@ -190,10 +190,8 @@ class Pipeline:
             )
             exact = network is not None
             network = network or self.network
-            sources = dict.fromkeys(n.inputs[0] for n in network.nodes if n.op in ("conv", "output"))
-            inputs = self.test_inputs(50)
-            spikes = report.record_spikes(model, inputs, list(sources))
-            neurons = {n.name: spikes[n.name] for n in network.nodes if n.op == "lif" and n.name in spikes}
+            spikes = report.record_spikes(model, self.test_inputs(50), report.spiking_layers(network))
+            neurons = {n.name: spikes[n.name] for n in network.nodes if n.op == "lif"}
             fired = sum(int(value.sum()) for value in neurons.values())
             places = sum(value.size for value in neurons.values())
             operations = report.synaptic_operations(network, spikes, dense=not exact)
@@ -322,13 +320,3 @@ class Pipeline:
 
         self.summary.print(self.console)
         atomic_write(self.out / "figures.json", json.dumps(self.summary.to_json(), indent=1) + "\n")
-
-
-def _epochs(loader) -> Iterator[Any]:
-    """Endless batches, a new order each epoch."""
-    epoch = 0
-    while True:
-        if hasattr(loader.sampler, "set_epoch"):
-            loader.sampler.set_epoch(epoch)
-        yield from loader
-        epoch += 1

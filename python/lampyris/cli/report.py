@@ -33,9 +33,7 @@ def command(
     if network is None:
         raise ValueError(f"{checkpoint} is a float model: run `lampyris compress` first")
     inputs = torch.as_tensor(sample_inputs(network, images, data))
-    sources = {n.inputs[0] for n in network.nodes if n.op in ("conv", "output")}
-    names = [n.name for n in network.nodes if n.op == "lif" or n.name in sources]
-    spikes = figures.record_spikes(model, inputs, names)
+    spikes = figures.record_spikes(model, inputs, figures.spiking_layers(network))
     neurons = {n.name: spikes[n.name] for n in network.nodes if n.op == "lif"}
     layers = figures.activity(neurons)
     operations = figures.synaptic_operations(network, spikes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -100,7 +101,11 @@ def fit_exact(
 
 
 def _repeat(batches: Iterable[Any]) -> Iterator[Any]:
-    while True:
+    """Endless batches; a sampler with epochs gives a new order in each."""
+    sampler = getattr(batches, "sampler", None)
+    for epoch in itertools.count():
+        if hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(epoch)
         empty = True
         for batch in batches:
             empty = False

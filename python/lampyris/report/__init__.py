@@ -3,7 +3,13 @@
 Everything here reads what the other parts computed; nothing is estimated that was measured.
 """
 
-from lampyris.report.activity import LayerActivity, activity, record_spikes, synaptic_operations
+from lampyris.report.activity import (
+    LayerActivity,
+    activity,
+    record_spikes,
+    spiking_layers,
+    synaptic_operations,
+)
 from lampyris.report.energy import energy
 from lampyris.report.footprint import Footprint, footprint
 from lampyris.report.pictures import draw_activity
@@ -20,5 +26,6 @@ __all__ = [
     "energy",
     "footprint",
     "record_spikes",
+    "spiking_layers",
     "synaptic_operations",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LayerActivity", "activity", "record_spikes", "synaptic_operations"]
+__all__ = ["LayerActivity", "activity", "record_spikes", "spiking_layers", "synaptic_operations"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ def activity(spikes: dict[str, np.ndarray]) -> list[LayerActivity]:
             )
         )
     return rows
+
+
+def spiking_layers(network) -> list[str]:
+    """Names of all neurons and of everything a convolution of the ``compress.IntegerNetwork`` reads."""
+    read = {n.inputs[0] for n in network.nodes if n.op in ("conv", "output")}
+    return [n.name for n in network.nodes if n.op == "lif" or n.name in read]
 
 
 def record_spikes(model, inputs, names: list[str]) -> dict[str, np.ndarray]:
