@@ -17,9 +17,22 @@ from lampyris import _library
 _library.load()
 
 from lampyris.ops.fake_quantize import fake_quantize  # noqa: E402
+from lampyris.ops.kernel_log import KernelRecord, record_kernels  # noqa: E402
 from lampyris.ops.lif import lif  # noqa: E402
 from lampyris.ops.magnitude_mask import magnitude_mask, nm_mask  # noqa: E402
 from lampyris.ops.pack_spikes import pack_spikes, unpack_spikes  # noqa: E402
+from lampyris.ops.spike_conv2d import spike_conv2d  # noqa: E402
 from lampyris.ops.spikes import Spikes  # noqa: E402
 
-__all__ = ["Spikes", "fake_quantize", "lif", "magnitude_mask", "nm_mask", "pack_spikes", "unpack_spikes"]
+__all__ = [
+    "KernelRecord",
+    "Spikes",
+    "fake_quantize",
+    "lif",
+    "magnitude_mask",
+    "nm_mask",
+    "pack_spikes",
+    "record_kernels",
+    "spike_conv2d",
+    "unpack_spikes",
+]

@@ -23,8 +23,17 @@ if importlib.util.find_spec("torch") is not None:
     from lampyris.reference.lif import lif
     from lampyris.reference.magnitude_mask import magnitude_mask, nm_mask
     from lampyris.reference.pack_spikes import pack_spikes, unpack_spikes
+    from lampyris.reference.spike_conv2d import spike_conv2d
 
-    __all__ += ["fake_quantize", "lif", "magnitude_mask", "nm_mask", "pack_spikes", "unpack_spikes"]
+    __all__ += [
+        "fake_quantize",
+        "lif",
+        "magnitude_mask",
+        "nm_mask",
+        "pack_spikes",
+        "spike_conv2d",
+        "unpack_spikes",
+    ]
 
 
 def __getattr__(name: str):

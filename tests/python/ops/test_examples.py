@@ -9,7 +9,9 @@ MODULES = [
     "_library",
     "memory",
     *(f"ops.{name}" for name in ("fake_quantize", "lif", "magnitude_mask", "pack_spikes", "spikes")),
+    *(f"ops.{name}" for name in ("kernel_log", "spike_conv2d")),
     *(f"reference.{name}" for name in ("fake_quantize", "lif", "magnitude_mask", "pack_spikes")),
+    "reference.spike_conv2d",
 ]
 
 
