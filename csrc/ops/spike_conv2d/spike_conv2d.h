@@ -1,6 +1,6 @@
 // Convolution of spikes given as bits: out[n, o, y, x] = bias[o] + sum over c, i, j of
-// weight[o, c, i, j] spikes[n, g Ci/G + c, y s + i - p, x s + j - p], g the group of o, zeros outside.
-// No products: every spike adds a row of the weights, in float32 (or float64).
+// weight[o, c, i, j] spikes[n, g Ci/G + c, y s + i - p, x s + j - p], g the group of o, zeros
+// outside. No products: every spike adds a row of the weights, in float32 (or float64).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// torch's own convolution and casts through the stable dispatcher (oneDNN on the CPU, cuDNN on CUDA).
+// torch's own convolution and casts through the stable dispatcher (oneDNN on the CPU, cuDNN on
+// CUDA).
 #pragma once
 
 #include <array>
@@ -50,8 +51,9 @@ inline Tensor convolution_grad_input(const Tensor& grad, const Tensor& weight,
   constexpr std::array<bool, 3> kWanted = {true, false, false};
   const torch::headeronly::HeaderOnlyArrayRef<bool> mask(kWanted.data(), kWanted.size());
   std::array<StableIValue, 11> stack{
-      from(grad),     from(maps),  from(weight),         from(bias_sizes), from(stride), from(padding),
-      from(dilation), from(false), from(output_padding), from(s.groups),   from(mask)};
+      from(grad),    from(maps),     from(weight), from(bias_sizes),     from(stride),
+      from(padding), from(dilation), from(false),  from(output_padding), from(s.groups),
+      from(mask)};
   STABLE_TORCH_ERROR_CODE_CHECK(
       torch_call_dispatcher("aten::convolution_backward", "", stack.data(), TORCH_ABI_VERSION));
   // Undefined gradients come back as tensors too and are released here.

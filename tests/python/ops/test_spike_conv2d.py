@@ -186,7 +186,7 @@ def test_results_do_not_depend_on_threads(case, isa):
 
 
 def test_opcheck_and_compile():
-    spikes, weight, bias, options = make(CASES[1])
+    spikes, weight, bias, _ = make(CASES[1])
     packed = ops.pack_spikes(spikes.flatten(0, 1), dim=1)
     carrier = packed.carrier.clone().requires_grad_()
     leaves = (weight.requires_grad_(), bias.requires_grad_())
