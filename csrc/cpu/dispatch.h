@@ -17,11 +17,19 @@ namespace lampyris {
 struct Baseline {};
 struct Avx2 {};
 struct Avx512 {};
+struct Amx : Avx512 {};  // overloads for Avx512 serve both
 
 #if defined(__x86_64__)
 template <class Body, class... Args>
 LAMPYRIS_TARGET_AVX512 void run_avx512(const Args&... args) {
   Body::template run<Avx512>(args...);
+}
+
+// For bodies on tiles (cpu/tiles.h), which call it themselves where isa() is kAmx; dispatch() gives
+// every other body Avx512 there.
+template <class Body, class... Args>
+LAMPYRIS_TARGET_AVX512 void run_amx(const Args&... args) {
+  Body::template run<Amx>(args...);
 }
 
 template <class Body, class... Args>
