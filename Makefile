@@ -1,14 +1,15 @@
-# make demo | test | quick | bench | lint | docs | asan | tsan | fuzz | wheel-check | gpu-check
+# make demo | test | quick | bench | bench-peers | bench-equality | lint | docs | asan | tsan | fuzz | wheel-check | gpu-check
 # Everything installs itself on a fresh Debian or Ubuntu machine; a second run starts at once.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 JOBS := $(shell nproc)
 export XDG_CACHE_HOME ?= $(HOME)/.cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test quick bench lint docs asan tsan fuzz wheel-check gpu-check clean
+.PHONY: help setup build demo test quick bench bench-peers bench-equality lint docs asan tsan fuzz wheel-check gpu-check clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -30,8 +31,17 @@ test: build
 quick: build
 	@cmake/test.sh quick
 
+# With the other libraries' columns once `make bench-peers` has installed them.
 bench: build
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(if $(wildcard $(PEERS)/bin/python),$(PEERS),$(VENV))/bin/python -W ignore -m benchmarks $(ARGS)
+
+bench-peers: $(PEERS)/.ready
+$(PEERS)/.ready: benchmarks/peers.txt cmake/peers.sh | setup
+	@cmake/peers.sh $(BIN)/python $(PEERS)
+	@touch $@
+
+bench-equality: build bench-peers
+	$(PEERS)/bin/python -W ignore -m benchmarks.equality $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check python tests benchmarks examples cmake setup.py

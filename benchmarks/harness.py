@@ -1,24 +1,24 @@
 """One way to measure: interleaved runs, medians with spread, one table (design section 6).
 
-A benchmark file has ``cases() -> list[Case]``. ``python -m benchmarks`` runs all files,
-``python -m benchmarks lif pack_spikes`` some; ``--json FILE`` keeps the figures.
+A benchmark file has ``cases() -> list[Case]`` and may have ``skipped() -> list[str]``, the cases that
+cannot run here and why. ``python -m benchmarks`` runs all files, ``python -m benchmarks lif
+pack_spikes`` some. Printing is in benchmarks/tables.py, scaling over threads in benchmarks/scaling.py.
 """
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import json
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Case", "Result", "measure", "report"]
+__all__ = ["Case", "Result", "measure", "saved_bytes"]
 
 _BACK_TO_BACK = 3
+_LONG_SECONDS = 0.2  # a call this long is not repeated within a round
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class Case:
         peer: the same work done by the peer.
         peer_name: what the peer is.
         density: share of ones among spikes, or None.
+        neuron_steps: T x neurons of one call; when given, the bytes that autograd saves are measured
+            and divided by it.
+        fresh_too: measure in processes of its own, with glibc as it comes and with kept pages.
     """
 
     name: str
@@ -38,11 +41,17 @@ class Case:
     peer: Callable[[], object]
     peer_name: str
     density: float | None = None
+    neuron_steps: int | None = None
+    fresh_too: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """Medians in milliseconds of process CPU time; ratio = peer / ours per round with its quartiles."""
+    """Medians in milliseconds of process CPU time; ratio = peer / ours per round with its quartiles.
+
+    ``ours_saved`` and ``peer_saved`` are bytes kept for the backward per neuron-step; ``torch_isa`` is
+    what torch's own kernels use.
+    """
 
     name: str
     ours_ms: float
@@ -53,8 +62,11 @@ class Result:
     ratio_high: float
     ours_peak_mb: float
     peer_peak_mb: float
+    ours_saved: float | None
+    peer_saved: float | None
     density: float | None
     isa: str
+    torch_isa: str
     allocator: str
     threads: int
 
@@ -66,7 +78,34 @@ def _sample(call: Callable[[], object]) -> float:
         start = time.process_time()
         call()
         best = min(best, time.process_time() - start)
+        if best > _LONG_SECONDS:
+            break
     return best * 1e3
+
+
+def saved_bytes(call: Callable[[], object]) -> int:
+    """Bytes of all storages that autograd saves during ``call``, each storage once.
+
+    An input counts when an operator saves it; a view counts with its whole storage.
+
+    Example:
+        >>> import torch
+        >>> x = torch.ones(4, requires_grad=True)
+        >>> saved_bytes(lambda: x.exp()), saved_bytes(lambda: x + 1)
+        (16, 0)
+    """
+    import torch
+
+    kept = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage  # held, so that no other storage gets its address
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        call()
+    return sum(storage.nbytes() for storage in kept.values())
 
 
 def _peak_mb(call: Callable[[], object]) -> float:
@@ -90,7 +129,8 @@ def _status(field: str) -> int:
 
 
 def measure(cases: Iterable[Case], rounds: int = 7, keep_pages: bool = True) -> list[Result]:
-    """Measure every case: peaks first, then ``rounds`` rounds in which ours and peer take turns."""
+    """Measure every case: peaks and saved bytes first, then ``rounds`` rounds in which ours and peer
+    take turns."""
     import torch
 
     from lampyris import _library, memory
@@ -99,11 +139,20 @@ def measure(cases: Iterable[Case], rounds: int = 7, keep_pages: bool = True) -> 
     for case in cases:
         case.ours()
         case.peer()
-    peaks = [(_peak_mb(case.ours), _peak_mb(case.peer)) for case in cases]
+    before = [
+        (_peak_mb(case.ours), _peak_mb(case.peer), _saved(case, case.ours), _saved(case, case.peer))
+        for case in cases
+    ]
     if keep_pages:
         memory.reuse_pages()
+    setting = (
+        _library.isa(),
+        torch.backends.cpu.get_cpu_capability(),
+        memory.allocator(),
+        torch.get_num_threads(),
+    )
     results = []
-    for case, (ours_peak, peer_peak) in zip(cases, peaks, strict=True):
+    for case, figures in zip(cases, before, strict=True):
         ours, peer = [], []
         for k in range(rounds + 1):
             for mine in (True, False) if k % 2 else (False, True):
@@ -119,46 +168,15 @@ def measure(cases: Iterable[Case], rounds: int = 7, keep_pages: bool = True) -> 
                 statistics.median(ratios),
                 ratios[len(ratios) // 4],
                 ratios[-1 - len(ratios) // 4],
-                ours_peak,
-                peer_peak,
+                *figures,
                 case.density,
-                _library.isa(),
-                memory.allocator(),
-                torch.get_num_threads(),
+                *setting,
             )
         )
     return results
 
 
-def report(results: list[Result], json_path: str | None = None) -> str:
-    """The table as text; with ``json_path`` the figures are written there too."""
-    import torch
-
-    head = ["case", "ours ms", "peer ms", "peer", "ratio", "spread", "peak MB", "peer MB", "density"]
-    rows = [
-        [
-            r.name,
-            f"{r.ours_ms:.3f}",
-            f"{r.peer_ms:.3f}",
-            r.peer_name,
-            f"{r.ratio:.2f}x",
-            f"{r.ratio_low:.2f}-{r.ratio_high:.2f}",
-            f"{r.ours_peak_mb:.1f}",
-            f"{r.peer_peak_mb:.1f}",
-            "-" if r.density is None else f"{r.density:.2f}",
-        ]
-        for r in results
-    ]
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
-    ]
-    if results:
-        r = results[0]
-        lines.append(f"isa {r.isa}, allocator {r.allocator}, threads {r.threads}, torch {torch.__version__}")
-    if json_path is not None:
-        from lampyris.files import atomic_write
-
-        document = {"machine": platform.platform(), "results": [asdict(r) for r in results]}
-        atomic_write(json_path, json.dumps(document, indent=2) + "\n")
-    return "\n".join(lines)
+def _saved(case: Case, call: Callable[[], object]) -> float | None:
+    if case.neuron_steps is None:
+        return None
+    return saved_bytes(call) / case.neuron_steps
