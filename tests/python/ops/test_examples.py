@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
+PACKAGE = Path(__file__).parents[3] / "python" / "lampyris"
 MODULES = [
     "_library",
     "memory",
-    *(f"ops.{name}" for name in ("fake_quantize", "lif", "magnitude_mask", "pack_spikes", "spikes")),
-    *(f"ops.{name}" for name in ("kernel_log", "spike_conv2d")),
-    *(f"reference.{name}" for name in ("fake_quantize", "lif", "magnitude_mask", "pack_spikes")),
-    "reference.spike_conv2d",
+    *(
+        f"{folder}.{path.stem}"
+        for folder in ("ops", "reference")
+        for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
+        if path.stem != "integer"
+    ),
 ]
 
 
