@@ -14,7 +14,7 @@ MODULES = [
         f"{folder}.{path.stem}"
         for folder in ("ops", "reference")
         for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
-        if path.stem != "integer"
+        if not path.stem.startswith("integer")
     ),
 ]
 
