@@ -39,21 +39,29 @@ class ExactLIF(ExactLayer, nn.LIF):
         )
         self.entry = entry
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, state: Tensor | None = ...) -> Tensor | tuple[Tensor, Tensor]:
         segments = self.entry["segments"]
+        before = None if state is ... else state
+        membrane = "trace" if self.recorder is not None else None if state is ... else "last"
         if len(segments) == 1:
-            spikes, membrane = self._fire(x, segments[0])
+            spikes, v = self._fire(x, segments[0], before, membrane)
         else:
-            parts = x.split([segment["channels"] for segment in segments], dim=2)
-            fired = [self._fire(part, segment) for part, segment in zip(parts, segments, strict=True)]
+            channels = [segment["channels"] for segment in segments]
+            parts = x.split(channels, dim=2)
+            states = [None] * len(parts) if before is None else before.split(channels, dim=1)
+            fired = [self._fire(*part, membrane) for part in zip(parts, segments, states, strict=True)]
             spikes = torch.cat([part for part, _ in fired], dim=2)
-            membrane = None if self.recorder is None else torch.cat([trace for _, trace in fired], dim=2)
+            v = None if membrane is None else torch.cat([part for _, part in fired], dim=-3)
         if self.recorder is not None:
-            saturated = self._count_saturated(x, membrane)
-            self.recorder.neuron(self.entry["name"], spikes, membrane, saturated)
-        return spikes
+            saturated = self._count_saturated(x, v, before)
+            self.recorder.neuron(self.entry["name"], spikes, v, saturated)
+        if state is ...:
+            return spikes
+        return spikes, v[-1] if membrane == "trace" else v
 
-    def _fire(self, x: Tensor, segment: dict) -> tuple[Tensor, Tensor | None]:
+    def _fire(
+        self, x: Tensor, segment: dict, state: Tensor | None, membrane: str | None
+    ) -> tuple[Tensor, Tensor | None]:
         return ops.lif(
             x,
             self.decay,
@@ -63,12 +71,14 @@ class ExactLIF(ExactLayer, nn.LIF):
             surrogate=self.surrogate,
             width=self.width * segment["scale"],
             rounding="floor",
-            membrane=None if self.recorder is None else "trace",
+            v_init=state,
+            membrane=membrane,
         )
 
-    def _count_saturated(self, x: Tensor, membrane: Tensor) -> int:
+    def _count_saturated(self, x: Tensor, membrane: Tensor, state: Tensor | None) -> int:
         """Membranes that sat18 changes before the comparison; the trace holds V after reset."""
-        before = torch.cat([torch.zeros_like(membrane[:1]), membrane[:-1]])
+        first = torch.zeros_like(membrane[:1]) if state is None else state[None]
+        before = torch.cat([first, membrane[:-1]])
         u = torch.floor(self.decay * before + self.gain * x)
         return int(((u < MEMBRANE_MIN) | (u > MEMBRANE_MAX)).sum())
 

@@ -8,30 +8,36 @@ from __future__ import annotations
 
 from .blocks import LCB, EMSBlock1, EMSBlock2, MSBlock
 from .conv import Conv2d
+from .dropout import Dropout
 from .head import DetectionHead
 from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
-from .neuron import IF, LIF
+from .neuron import IF, LIF, PLIF
 from .norm import TDBatchNorm2d
 from .stem import Stem, set_time_steps
+from .streaming import Streaming, streaming
 
-LAYERS = (LIF, IF, Conv2d, TDBatchNorm2d, Stem, MaxPool2d, Upsample, Concat, TimeMean, Identity)
+LAYERS = (LIF, IF, PLIF, Conv2d, TDBatchNorm2d, Stem, MaxPool2d, Upsample, Concat, TimeMean, Identity)
 
 __all__ = [
     "IF",
     "LAYERS",
     "LCB",
     "LIF",
+    "PLIF",
     "Concat",
     "Conv2d",
     "DetectionHead",
+    "Dropout",
     "EMSBlock1",
     "EMSBlock2",
     "Identity",
     "MSBlock",
     "MaxPool2d",
     "Stem",
+    "Streaming",
     "TDBatchNorm2d",
     "TimeMean",
     "Upsample",
     "set_time_steps",
+    "streaming",
 ]

@@ -215,3 +215,11 @@ def test_networks_end_with_a_mean():
 def test_example_shape():
     with pytest.raises(ValueError, match=r"capture: example must have shape \[B, C, H, W\]"):
         capture(models.ems_yolo(), torch.zeros(3, 8, 8))
+
+
+def test_learned_neurons_are_leaves():
+    net = torch.nn.Sequential(
+        nn.Stem(3, 8), nn.LCB(8, 8, neuron=lambda: nn.PLIF(0.3)), nn.IF(), nn.Conv2d(8, 4, 1), nn.TimeMean()
+    )
+    graph = capture(net, torch.zeros(1, 3, 8, 8))
+    assert graph["1.lif"].op == "lif" and isinstance(graph["1.lif"].module, nn.PLIF)
