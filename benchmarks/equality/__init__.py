@@ -1,0 +1,1 @@
+"""Equality with the other libraries: spikes bit for bit, gradients within a stated tolerance."""
