@@ -1,4 +1,6 @@
+#include "cpu/isa.h"
 #include "cpu/kernel_log.h"
+#include "ops/spike_conv2d/spike_conv2d_event.h"
 #include "ops/spike_conv2d/spike_conv2d_front.h"
 
 namespace lampyris {
@@ -17,10 +19,26 @@ struct Cpu {
                            out.mutable_data_ptr<T>()};
     const double density = static_cast<double>(count_spikes(a.words, s.images * s.image_words())) /
                            static_cast<double>(s.spikes());
-    note_kernel("spike_conv2d", "event float32 base", density);
-    torch::stable::parallel_for(
-        0, s.images * s.out_height(), 1,
-        [&](int64_t begin, int64_t end) { spike_conv2d_rows(a, begin, end); });
+    const int64_t rows = s.images * s.out_height();
+    if constexpr (std::is_same_v<T, float>) {
+      if (events_fit(s)) {
+        const Tensor packed = empty({event_weights(s)}, ScalarType::Float, weight);
+        float* weights = packed.mutable_data_ptr<float>();
+        const int64_t blocks = s.groups * EventBlocks(s.group_out()).count;
+        torch::stable::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+          pack_event_weights(s, a.weight, weights, begin, end);
+        });
+        note_kernel("spike_conv2d", text("event float32 {}", isa_name(isa())), density);
+        torch::stable::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+          spike_conv2d_event(a, weights, begin, end);
+        });
+        return out;
+      }
+    }
+    note_kernel("spike_conv2d", "plain", density);
+    torch::stable::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+      spike_conv2d_rows(a, begin, end);
+    });
     return out;
   }
 
