@@ -76,7 +76,7 @@ class TileState {
 
   void zero(int t) { std::memset(tile_[t], 0, sizeof tile_[t]); }
 
-  void load(int t, const void* base, int64_t stride) {
+  __attribute__((noinline)) void load(int t, const void* base, int64_t stride) {
     zero(t);
     const char* from = static_cast<const char*>(base);
     for (int m = 0; m < config_.rows[t]; ++m) {
@@ -84,14 +84,14 @@ class TileState {
     }
   }
 
-  void store(int t, void* base, int64_t stride) const {
+  __attribute__((noinline)) void store(int t, void* base, int64_t stride) const {
     char* to = static_cast<char*>(base);
     for (int m = 0; m < config_.rows[t]; ++m) {
       std::memcpy(to + m * stride, tile_[t][m], config_.colsb[t]);
     }
   }
 
-  void dot_bf16(int c, int a, int b) {
+  __attribute__((noinline)) void dot_bf16(int c, int a, int b) {
     check(c, a, b);
     for (int m = 0; m < config_.rows[c]; ++m) {
       std::array<float, kColumns> even{}, odd{};
@@ -119,7 +119,7 @@ class TileState {
   }
 
   template <typename A>
-  void dot_bytes(int c, int a, int b) {
+  __attribute__((noinline)) void dot_bytes(int c, int a, int b) {
     check(c, a, b);
     for (int m = 0; m < config_.rows[c]; ++m) {
       uint32_t row[kColumns];
@@ -147,8 +147,10 @@ class TileState {
   void check(int c, int a, int b) const {
     if (config_.rows[c] != config_.rows[a] || config_.colsb[c] != config_.colsb[b] ||
         config_.colsb[a] != 4 * config_.rows[b] || c == a || c == b || a == b) {
-      fail("tiles: C must be [rows of A][bytes of B] and bytes of A 4 x rows of B, got tiles {} {} {}",
-           c, a, b);
+      fail(
+          "tiles: C must be [rows of A][bytes of B] and bytes of A 4 x rows of B, got tiles {} {} "
+          "{}",
+          c, a, b);
     }
   }
 

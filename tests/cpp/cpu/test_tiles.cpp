@@ -1,5 +1,3 @@
-#include "cpu/tiles.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -7,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "cpu/tiles.h"
 #include "cpu/trapped_tiles.h"
 
 namespace lampyris {
@@ -59,9 +58,9 @@ TYPED_TEST(Tiled, EvenAndOddSumsStartAtZero) {
 TYPED_TEST(Tiled, DenormalsAreZero) {
   Tile<uint16_t> a(16 * 32), b(16 * 32);
   a[0] = to_bf16(1);
-  b[0] = 0x0001;                    // a denormal operand
-  b[2] = 0x0080;                    // the least normal number, 2^-126 ...
-  a[32] = to_bf16(0.5F);            // ... halved in row 1: a denormal result
+  b[0] = 0x0001;          // a denormal operand
+  b[2] = 0x0080;          // the least normal number, 2^-126 ...
+  a[32] = to_bf16(0.5F);  // ... halved in row 1: a denormal result
   b[4] = to_bf16(std::numeric_limits<float>::infinity());
   Tile<float> start(16 * 16);
   start[3] = std::numeric_limits<float>::denorm_min();  // a denormal accumulator

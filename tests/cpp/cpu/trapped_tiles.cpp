@@ -1,10 +1,10 @@
 #include "cpu/trapped_tiles.h"
 
 #if defined(LAMPYRIS_TRAPPED_TILES)
-#include <csignal>
 #include <ucontext.h>
 
 #include <atomic>
+#include <csignal>
 #include <memory>
 #include <optional>
 
@@ -77,7 +77,8 @@ bool configure(const Instruction& in) {
   if (in.memory && in.prefix == kNone) {
     std::memcpy(&config, in.address, sizeof config);
     if (config.palette != 1 || config.start_row != 0) return false;
-    for (const uint8_t byte : config.reserved) if (byte != 0) return false;
+    for (const uint8_t byte : config.reserved)
+      if (byte != 0) return false;
     for (int t = 0; t < 16; ++t) {
       const bool used = t < kTiles && config.rows[t] <= kTileRows && config.colsb[t] <= kTileBytes;
       if (!used && (config.rows[t] != 0 || config.colsb[t] != 0)) return false;

@@ -13,10 +13,10 @@ namespace lampyris {
 
 #if defined(LAMPYRIS_TRAPPED_TILES)
 struct TileTraps {
-  TileTraps();                     // installs the handler once
-  static bool configured();        // this thread's tiles are between ldtilecfg and tilerelease
-  static bool handled();           // instructions were caught: the processor has none
-  static int64_t instructions();   // caught so far, all threads
+  TileTraps();                    // installs the handler once
+  static bool configured();       // this thread's tiles are between ldtilecfg and tilerelease
+  static bool handled();          // instructions were caught: the processor has none
+  static int64_t instructions();  // caught so far, all threads
 };
 
 class TrappedTiles : private TileTraps, public HardwareTiles {
