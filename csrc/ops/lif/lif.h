@@ -75,6 +75,7 @@ struct LifBackward : LifRule<T> {
   MembraneOut membrane_out = MembraneOut::kNone;
   const uint8_t* codes = nullptr;
   T* grad_x = nullptr;       // [T, N]
+  bool read_next = false;    // the caller reads grad_x at once: keep it in cache
   T* grad_v_init = nullptr;  // [N], may be null
   // Only for parameter gradients and a hard reset that is not detached.
   const T* state = nullptr;  // [T, N]

@@ -39,7 +39,8 @@ struct BackwardFromCodes {
     const bool last = a.membrane_out == MembraneOut::kLast;
     m.c.load(a, first, count);
     load_block(m.carry, last ? a.grad_membrane : nullptr, first, count);
-    const bool stream = streams_well(a.grad_x, a.steps * a.neurons, a.neurons);
+    const bool stream =
+        !a.read_next && streams_well(a.grad_x, a.steps * a.neurons, a.neurons);
     int64_t t = a.steps;
     for (; t % kStepsPerByte != 0; --t) {
       for (int64_t o = 0; o < count; o += kLifLane) {

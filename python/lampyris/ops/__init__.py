@@ -24,6 +24,7 @@ from lampyris.ops.pack_spikes import pack_spikes, unpack_spikes  # noqa: E402
 from lampyris.ops.spike_conv2d import spike_conv2d  # noqa: E402
 from lampyris.ops.spike_max_pool2d import spike_max_pool2d  # noqa: E402
 from lampyris.ops.spikes import Spikes  # noqa: E402
+from lampyris.ops.tdbn_add import tdbn_add, tdbn_add_lif  # noqa: E402
 
 __all__ = [
     "KernelRecord",
@@ -36,5 +37,7 @@ __all__ = [
     "record_kernels",
     "spike_conv2d",
     "spike_max_pool2d",
+    "tdbn_add",
+    "tdbn_add_lif",
     "unpack_spikes",
 ]

@@ -25,6 +25,7 @@ if importlib.util.find_spec("torch") is not None:
     from lampyris.reference.pack_spikes import pack_spikes, unpack_spikes
     from lampyris.reference.spike_conv2d import spike_conv2d
     from lampyris.reference.spike_max_pool2d import spike_max_pool2d
+    from lampyris.reference.tdbn_add import tdbn_add, tdbn_add_lif
 
     __all__ += [
         "fake_quantize",
@@ -34,6 +35,8 @@ if importlib.util.find_spec("torch") is not None:
         "pack_spikes",
         "spike_conv2d",
         "spike_max_pool2d",
+        "tdbn_add",
+        "tdbn_add_lif",
         "unpack_spikes",
     ]
 

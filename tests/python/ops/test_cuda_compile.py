@@ -21,6 +21,7 @@ BUDGET = {
     "pack_spikes": 56,
     "spike_conv2d": 80,
     "spike_max_pool2d": 64,
+    "tdbn_add": 72,
 }
 FLAGS = ["-std=c++17", "-O3", "--fmad=false", "-Werror", "all-warnings", "-Xptxas", "-v", "-lineinfo"]
 

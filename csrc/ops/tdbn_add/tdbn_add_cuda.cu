@@ -1,0 +1,235 @@
+// A block a tile and a block a channel for the sums, one thread a neuron for everything else; the
+// neurons are lif's kernels on the stream. Bytes a neuron-step in float32: forward 4 (statistics),
+// 12 (norm and residual), then lif's 4.25 packed; backward lif's 8.25, 8 (sums), 12.
+#include "ops/launch.cuh"
+#include "ops/tdbn_add/tdbn_add.h"
+#include "ops/tdbn_add/tdbn_add_channel.h"
+#include "ops/tdbn_add/tdbn_add_team.h"
+
+namespace lampyris {
+
+namespace {
+
+template <typename Input, typename Pair>
+__global__ void __launch_bounds__(kBlockThreads)
+    tile_kernel(const Input a, const TdbnTile tile, double* partial, const Pair make) {
+  __shared__ double shared[2 * kBlockThreads];
+  tdbn_sum_tile(CudaTeam{nullptr}, a, tile, static_cast<int64_t>(blockIdx.x), shared, partial,
+                make(a));
+}
+
+__global__ void __launch_bounds__(kBlockThreads)
+    stretch_kernel(const double* partial, int64_t stretches, int64_t width, double* sums) {
+  __shared__ double shared[kWarp];
+  tdbn_sum_stretches(CudaTeam{shared}, partial, stretches, width,
+                     static_cast<int64_t>(blockIdx.x), sums);
+}
+
+template <typename T>
+struct MakeStats {
+  __device__ StatsPair<T> operator()(const TdbnInput<T>& a) const { return {a}; }
+};
+
+template <typename T>
+struct MakeGrad {
+  Steps<T> dz;
+  __device__ GradPair<T> operator()(const TdbnGradSums<T>& a) const { return {a, dz}; }
+};
+
+template <typename T>
+__global__ void __launch_bounds__(kBlockThreads)
+    uncentre_kernel(const TdbnInput<T> a, double n, double* sums) {
+  const int64_t c = global_thread(), channels = a.order.channels;
+  if (c == 0) sums[2 * channels] = n;
+  if (c >= channels) return;
+  const auto pivot = static_cast<double>(a.x.data[c * a.order.inner]);
+  tdbn_uncentre(pivot, n, sums[c], sums[channels + c]);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kBlockThreads) add_kernel(const TdbnForward<T> a) {
+  const int64_t n = global_thread();
+  if (n >= a.neurons) return;
+  const int64_t c = a.order.at(n);
+  const T scale = a.scale[c], shift = a.shift[c];
+  for (int64_t t = 0; t < a.steps; ++t) {
+    const T y = tdbn_value(a.x.at(t)[n], scale, shift);
+    a.stream[t * a.neurons + n] = a.residual.data == nullptr ? y : y + a.residual.at(t)[n];
+  }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kBlockThreads)
+    add_steps_kernel(const TdbnGradSums<T> a, T* dz) {
+  const int64_t n = global_thread();
+  if (n >= a.neurons) return;
+  for (int64_t t = 0; t < a.steps; ++t) dz[t * a.neurons + n] += a.grad_stream.at(t)[n];
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kBlockThreads) grad_kernel(const TdbnBackward<T> g) {
+  const int64_t n = global_thread();
+  if (n >= g.neurons) return;
+  const int64_t c = g.order.at(n);
+  const T a = g.a[c], b = g.b[c], d = g.d[c], mean = g.mean[c];
+  for (int64_t t = 0; t < g.steps; ++t) {
+    g.grad_x[t * g.neurons + n] = tdbn_gradient(g.grad.at(t)[n], g.x.at(t)[n], a, b, d, mean);
+  }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kBlockThreads)
+    moments_kernel(const double* sums, int64_t channels, double momentum, double eps,
+                   T* running_mean, T* running_var, double* out) {
+  const int64_t c = global_thread();
+  if (c == 0) out[2 * channels] = sums[2 * channels];
+  if (c >= channels) return;
+  tdbn_moments_channel(sums, channels, c, momentum, eps, running_mean, running_var, out);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kBlockThreads)
+    forward_constants_kernel(const double* moments, const T* weight, const T* bias,
+                             int64_t channels, T* scale, T* shift) {
+  const int64_t c = global_thread();
+  if (c < channels) tdbn_forward_channel(moments, weight, bias, channels, c, scale, shift);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kBlockThreads)
+    backward_constants_kernel(const double* moments, const T* weight, const double* sums,
+                              int64_t channels, T* a, T* b, T* d, T* mean) {
+  const int64_t c = global_thread();
+  if (c >= channels) return;
+  mean[c] = static_cast<T>(moments[c]);
+  if (a != nullptr) tdbn_backward_channel(moments, weight, sums, channels, c, a, b, d);
+}
+
+template <typename Input, typename Pair>
+void sums(const Input& a, const Pair& make, double* partial, double* out, cudaStream_t stream) {
+  const TdbnTile tile = tdbn_tile(a);
+  const int64_t width = 2 * a.order.channels;
+  tile_kernel<<<static_cast<unsigned>(tile.count()), kBlockThreads, 0, stream>>>(a, tile, partial,
+                                                                                 make);
+  stretch_kernel<<<static_cast<unsigned>(width), kWarp, 0, stream>>>(partial, tile.stretches, width,
+                                                                     out);
+}
+
+template <typename T>
+void stats(const TdbnInput<T>& a, double* partial, double* out, cudaStream_t stream) {
+  sums(a, MakeStats<T>{}, partial, out, stream);
+  const auto n = static_cast<double>(a.steps * a.order.count(a.neurons));
+  uncentre_kernel<<<blocks_for(a.order.channels), kBlockThreads, 0, stream>>>(a, n, out);
+  check_launch("_tdbn_stats");
+}
+
+template <typename T>
+void grad_sums(const TdbnGradSums<T>& a, Steps<T> dz, double* partial, double* out,
+               cudaStream_t stream) {
+  sums(a, MakeGrad<T>{dz}, partial, out, stream);
+  check_launch("_tdbn_grad_sums");
+}
+
+template <typename T>
+int64_t partial_size(const TdbnInput<T>& a) {
+  return tdbn_tile(a).stretches * 2 * a.order.channels;
+}
+
+}  // namespace
+
+int64_t tdbn_cuda_partial(const TdbnInput<float>& a) { return partial_size(a); }
+int64_t tdbn_cuda_partial(const TdbnInput<double>& a) { return partial_size(a); }
+
+void tdbn_stats_cuda(const TdbnInput<float>& a, double* partial, double* out,
+                     CUstream_st* stream) {
+  stats(a, partial, out, stream);
+}
+
+void tdbn_stats_cuda(const TdbnInput<double>& a, double* partial, double* out,
+                     CUstream_st* stream) {
+  stats(a, partial, out, stream);
+}
+
+void tdbn_grad_sums_cuda(const TdbnGradSums<float>& a, Steps<float> dz, double* partial,
+                         double* out, CUstream_st* stream) {
+  grad_sums(a, dz, partial, out, stream);
+}
+
+void tdbn_grad_sums_cuda(const TdbnGradSums<double>& a, Steps<double> dz, double* partial,
+                         double* out, CUstream_st* stream) {
+  grad_sums(a, dz, partial, out, stream);
+}
+
+// One thread an item of an element-wise kernel.
+#define LAMPYRIS_TDBN_LAUNCH(name, kernel, items, ...)                           \
+  kernel<<<blocks_for(items), kBlockThreads, 0, stream>>>(__VA_ARGS__);          \
+  check_launch(name)
+
+void tdbn_add_cuda(const TdbnForward<float>& a, CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("tdbn_add", add_kernel, a.neurons, a);
+}
+
+void tdbn_add_cuda(const TdbnForward<double>& a, CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("tdbn_add", add_kernel, a.neurons, a);
+}
+
+void tdbn_add_steps_cuda(const TdbnGradSums<float>& a, float* dz, CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("_tdbn_lif_grad_sums", add_steps_kernel, a.neurons, a, dz);
+}
+
+void tdbn_add_steps_cuda(const TdbnGradSums<double>& a, double* dz, CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("_tdbn_lif_grad_sums", add_steps_kernel, a.neurons, a, dz);
+}
+
+void tdbn_grad_cuda(const TdbnBackward<float>& a, CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("_tdbn_grad", grad_kernel, a.neurons, a);
+}
+
+void tdbn_grad_cuda(const TdbnBackward<double>& a, CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("_tdbn_grad", grad_kernel, a.neurons, a);
+}
+
+void tdbn_moments_cuda(const double* sums, int64_t channels, double momentum, double eps,
+                       float* running_mean, float* running_var, double* out, CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("_tdbn_moments", moments_kernel, channels, sums, channels, momentum, eps,
+                       running_mean, running_var, out);
+}
+
+void tdbn_moments_cuda(const double* sums, int64_t channels, double momentum, double eps,
+                       double* running_mean, double* running_var, double* out,
+                       CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("_tdbn_moments", moments_kernel, channels, sums, channels, momentum, eps,
+                       running_mean, running_var, out);
+}
+
+void tdbn_forward_constants_cuda(const double* moments, const float* weight, const float* bias,
+                                 int64_t channels, float* scale, float* shift,
+                                 CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("tdbn_add", forward_constants_kernel, channels, moments, weight, bias,
+                       channels, scale, shift);
+}
+
+void tdbn_forward_constants_cuda(const double* moments, const double* weight, const double* bias,
+                                 int64_t channels, double* scale, double* shift,
+                                 CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("tdbn_add", forward_constants_kernel, channels, moments, weight, bias,
+                       channels, scale, shift);
+}
+
+void tdbn_backward_constants_cuda(const double* moments, const float* weight, const double* sums,
+                                  int64_t channels, float* a, float* b, float* d, float* mean,
+                                  CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("_tdbn_grad", backward_constants_kernel, channels, moments, weight, sums,
+                       channels, a, b, d, mean);
+}
+
+void tdbn_backward_constants_cuda(const double* moments, const double* weight, const double* sums,
+                                  int64_t channels, double* a, double* b, double* d, double* mean,
+                                  CUstream_st* stream) {
+  LAMPYRIS_TDBN_LAUNCH("_tdbn_grad", backward_constants_kernel, channels, moments, weight, sums,
+                       channels, a, b, d, mean);
+}
+
+#undef LAMPYRIS_TDBN_LAUNCH
+
+}  // namespace lampyris
