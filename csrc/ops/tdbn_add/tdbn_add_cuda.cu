@@ -135,6 +135,14 @@ int64_t partial_size(const TdbnInput<T>& a) {
   return tdbn_tile(a).stretches * 2 * a.order.channels;
 }
 
+// One thread an item of an element-wise kernel.
+template <typename... Parameters, typename... Arguments>
+void launch(const char* op, void (*kernel)(Parameters...), int64_t items, cudaStream_t stream,
+            const Arguments&... arguments) {
+  kernel<<<blocks_for(items), kBlockThreads, 0, stream>>>(arguments...);
+  check_launch(op);
+}
+
 }  // namespace
 
 int64_t tdbn_cuda_partial(const TdbnInput<float>& a) { return partial_size(a); }
@@ -160,76 +168,69 @@ void tdbn_grad_sums_cuda(const TdbnGradSums<double>& a, Steps<double> dz, double
   grad_sums(a, dz, partial, out, stream);
 }
 
-// One thread an item of an element-wise kernel.
-#define LAMPYRIS_TDBN_LAUNCH(name, kernel, items, ...)                           \
-  kernel<<<blocks_for(items), kBlockThreads, 0, stream>>>(__VA_ARGS__);          \
-  check_launch(name)
-
 void tdbn_add_cuda(const TdbnForward<float>& a, CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("tdbn_add", add_kernel, a.neurons, a);
+  launch("tdbn_add", add_kernel<float>, a.neurons, stream, a);
 }
 
 void tdbn_add_cuda(const TdbnForward<double>& a, CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("tdbn_add", add_kernel, a.neurons, a);
+  launch("tdbn_add", add_kernel<double>, a.neurons, stream, a);
 }
 
 void tdbn_add_steps_cuda(const TdbnGradSums<float>& a, float* dz, CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("_tdbn_lif_grad_sums", add_steps_kernel, a.neurons, a, dz);
+  launch("_tdbn_lif_grad_sums", add_steps_kernel<float>, a.neurons, stream, a, dz);
 }
 
 void tdbn_add_steps_cuda(const TdbnGradSums<double>& a, double* dz, CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("_tdbn_lif_grad_sums", add_steps_kernel, a.neurons, a, dz);
+  launch("_tdbn_lif_grad_sums", add_steps_kernel<double>, a.neurons, stream, a, dz);
 }
 
 void tdbn_grad_cuda(const TdbnBackward<float>& a, CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("_tdbn_grad", grad_kernel, a.neurons, a);
+  launch("_tdbn_grad", grad_kernel<float>, a.neurons, stream, a);
 }
 
 void tdbn_grad_cuda(const TdbnBackward<double>& a, CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("_tdbn_grad", grad_kernel, a.neurons, a);
+  launch("_tdbn_grad", grad_kernel<double>, a.neurons, stream, a);
 }
 
 void tdbn_moments_cuda(const double* sums, int64_t channels, double momentum, double eps,
                        float* running_mean, float* running_var, double* out, CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("_tdbn_moments", moments_kernel, channels, sums, channels, momentum, eps,
-                       running_mean, running_var, out);
+  launch("_tdbn_moments", moments_kernel<float>, channels, stream, sums, channels, momentum, eps,
+         running_mean, running_var, out);
 }
 
 void tdbn_moments_cuda(const double* sums, int64_t channels, double momentum, double eps,
                        double* running_mean, double* running_var, double* out,
                        CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("_tdbn_moments", moments_kernel, channels, sums, channels, momentum, eps,
-                       running_mean, running_var, out);
+  launch("_tdbn_moments", moments_kernel<double>, channels, stream, sums, channels, momentum, eps,
+         running_mean, running_var, out);
 }
 
 void tdbn_forward_constants_cuda(const double* moments, const float* weight, const float* bias,
                                  int64_t channels, float* scale, float* shift,
                                  CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("tdbn_add", forward_constants_kernel, channels, moments, weight, bias,
-                       channels, scale, shift);
+  launch("tdbn_add", forward_constants_kernel<float>, channels, stream, moments, weight, bias,
+         channels, scale, shift);
 }
 
 void tdbn_forward_constants_cuda(const double* moments, const double* weight, const double* bias,
                                  int64_t channels, double* scale, double* shift,
                                  CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("tdbn_add", forward_constants_kernel, channels, moments, weight, bias,
-                       channels, scale, shift);
+  launch("tdbn_add", forward_constants_kernel<double>, channels, stream, moments, weight, bias,
+         channels, scale, shift);
 }
 
 void tdbn_backward_constants_cuda(const double* moments, const float* weight, const double* sums,
                                   int64_t channels, float* a, float* b, float* d, float* mean,
                                   CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("_tdbn_grad", backward_constants_kernel, channels, moments, weight, sums,
-                       channels, a, b, d, mean);
+  launch("_tdbn_grad", backward_constants_kernel<float>, channels, stream, moments, weight, sums,
+         channels, a, b, d, mean);
 }
 
 void tdbn_backward_constants_cuda(const double* moments, const double* weight, const double* sums,
                                   int64_t channels, double* a, double* b, double* d, double* mean,
                                   CUstream_st* stream) {
-  LAMPYRIS_TDBN_LAUNCH("_tdbn_grad", backward_constants_kernel, channels, moments, weight, sums,
-                       channels, a, b, d, mean);
+  launch("_tdbn_grad", backward_constants_kernel<double>, channels, stream, moments, weight, sums,
+         channels, a, b, d, mean);
 }
-
-#undef LAMPYRIS_TDBN_LAUNCH
 
 }  // namespace lampyris
