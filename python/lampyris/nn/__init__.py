@@ -9,12 +9,15 @@ from __future__ import annotations
 from .blocks import LCB, EMSBlock1, EMSBlock2, MSBlock
 from .conv import Conv2d
 from .dropout import Dropout
+from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
+from .folding import batch_first
 from .head import DetectionHead
 from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
 from .neuron import IF, LIF, PLIF
 from .norm import TDBatchNorm2d
 from .stem import Stem, set_time_steps
 from .streaming import Streaming, streaming
+from .time_distributed import TimeDistributed
 
 LAYERS = (LIF, IF, PLIF, Conv2d, TDBatchNorm2d, Stem, MaxPool2d, Upsample, Concat, TimeMean, Identity)
 
@@ -27,17 +30,22 @@ __all__ = [
     "Concat",
     "Conv2d",
     "DetectionHead",
+    "DirectEncoder",
     "Dropout",
     "EMSBlock1",
     "EMSBlock2",
     "Identity",
+    "LatencyEncoder",
     "MSBlock",
     "MaxPool2d",
+    "PoissonEncoder",
     "Stem",
     "Streaming",
     "TDBatchNorm2d",
+    "TimeDistributed",
     "TimeMean",
     "Upsample",
+    "batch_first",
     "set_time_steps",
     "streaming",
 ]

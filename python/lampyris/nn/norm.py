@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .folding import check_rank
+from .folding import check_rank, fold
 
 __all__ = ["TDBatchNorm2d"]
 
@@ -40,4 +40,4 @@ class TDBatchNorm2d(torch.nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         """[T, B, C, H, W] -> the same shape."""
         check_rank("TDBatchNorm2d", x)
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return fold(super().forward, x)
