@@ -40,28 +40,32 @@ class ExactLIF(ExactLayer, nn.LIF):
         self.entry = entry
 
     def forward(self, x: Tensor, state: Tensor | None = ...) -> Tensor | tuple[Tensor, Tensor]:
-        segments = self.entry["segments"]
         before = None if state is ... else state
         membrane = "trace" if self.recorder is not None else None if state is ... else "last"
-        if len(segments) == 1:
-            spikes, v = self._fire(x, segments[0], before, membrane)
-        else:
-            channels = [segment["channels"] for segment in segments]
-            parts = x.split(channels, dim=2)
-            states = [None] * len(parts) if before is None else before.split(channels, dim=1)
-            fired = [self._fire(*part, membrane) for part in zip(parts, segments, states, strict=True)]
-            spikes = torch.cat([part for part, _ in fired], dim=2)
-            v = None if membrane is None else torch.cat([part for _, part in fired], dim=-3)
+        spikes, v = self.run(x, before, membrane=membrane)
         if self.recorder is not None:
             saturated = self._count_saturated(x, v, before)
             self.recorder.neuron(self.entry["name"], spikes, v, saturated)
-        if state is ...:
-            return spikes
-        return spikes, v[-1] if membrane == "trace" else v
+            v = v[-1]
+        return spikes if state is ... else (spikes, v)
+
+    def run(
+        self, x: Tensor, state: Tensor | None = None, *, membrane: str | None = "last", output: str = "dense"
+    ) -> tuple[Tensor | ops.Spikes, Tensor | None]:
+        segments = self.entry["segments"]
+        if len(segments) == 1:
+            return self._fire(x, segments[0], state, membrane, output)
+        channels = [segment["channels"] for segment in segments]
+        parts = x.split(channels, dim=2)
+        states = [None] * len(parts) if state is None else state.split(channels, dim=1)
+        fired = [self._fire(*part, membrane, "dense") for part in zip(parts, segments, states, strict=True)]
+        spikes = torch.cat([part for part, _ in fired], dim=2)
+        v = None if membrane is None else torch.cat([part for _, part in fired], dim=-3)
+        return ops.pack_spikes(spikes, dim=2) if output == "packed" else spikes, v
 
     def _fire(
-        self, x: Tensor, segment: dict, state: Tensor | None, membrane: str | None
-    ) -> tuple[Tensor, Tensor | None]:
+        self, x: Tensor, segment: dict, state: Tensor | None, membrane: str | None, output: str
+    ) -> tuple[Tensor | ops.Spikes, Tensor | None]:
         return ops.lif(
             x,
             self.decay,
@@ -73,6 +77,7 @@ class ExactLIF(ExactLayer, nn.LIF):
             rounding="floor",
             v_init=state,
             membrane=membrane,
+            output=output,
         )
 
     def _count_saturated(self, x: Tensor, membrane: Tensor, state: Tensor | None) -> int:

@@ -6,6 +6,7 @@ the layers that `lampyris.capture` treats as leaves; blocks and models are compo
 
 from __future__ import annotations
 
+from .anomaly import AnomalyDetector, NonFiniteError, detect_anomaly
 from .blocks import LCB, EMSBlock1, EMSBlock2, MSBlock
 from .conv import Conv2d
 from .dropout import Dropout
@@ -13,6 +14,7 @@ from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
 from .folding import batch_first
 from .head import DetectionHead
 from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
+from .monitor import Monitor, Rate, monitor
 from .neuron import IF, LIF, PLIF
 from .norm import TDBatchNorm2d
 from .stem import Stem, set_time_steps
@@ -27,6 +29,7 @@ __all__ = [
     "LCB",
     "LIF",
     "PLIF",
+    "AnomalyDetector",
     "Concat",
     "Conv2d",
     "DetectionHead",
@@ -38,7 +41,10 @@ __all__ = [
     "LatencyEncoder",
     "MSBlock",
     "MaxPool2d",
+    "Monitor",
+    "NonFiniteError",
     "PoissonEncoder",
+    "Rate",
     "Stem",
     "Streaming",
     "TDBatchNorm2d",
@@ -46,6 +52,8 @@ __all__ = [
     "TimeMean",
     "Upsample",
     "batch_first",
+    "detect_anomaly",
+    "monitor",
     "set_time_steps",
     "streaming",
 ]
