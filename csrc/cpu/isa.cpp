@@ -79,6 +79,15 @@ Isa isa_available() {
 
 Isa isa() { return chosen().load(std::memory_order_relaxed); }
 
+bool has_avx512_bf16() {
+#if defined(__x86_64__)
+  static const bool present = __builtin_cpu_supports("avx512bf16") != 0;
+  return present && isa() >= Isa::kAvx512;
+#else
+  return false;
+#endif
+}
+
 Isa set_isa(Isa isa) { return chosen().exchange(std::min(isa, isa_available())); }
 
 }  // namespace lampyris

@@ -22,6 +22,10 @@ Isa isa_available();
 // means what is available.
 Isa isa();
 
+// Whether products of bfloat16 pairs are instructions that kernels may use now: isa() is kAvx512 or
+// more and the processor has AVX512_BF16.
+bool has_avx512_bf16();
+
 // Sets it for the process, never above isa_available(); returns the previous one.
 Isa set_isa(Isa isa);
 

@@ -12,42 +12,47 @@ struct CUstream_st;
 namespace lampyris {
 
 // Maps [images, height, width] of `width_words` words each, packed along C; windows kernel x
-// kernel at distance stride, all inside the map.
-struct SpikePool {
-  int64_t images = 0, channels = 0, height = 0, width = 0;
-  int64_t kernel = 1, stride = 1;
+// kernel at distance stride, all inside the map. CUDA takes 32-bit sides: 64-bit divisions are
+// calls there.
+template <typename Int>
+struct SpikePoolOf {
+  Int images = 0, channels = 0, height = 0, width = 0;
+  Int kernel = 1, stride = 1;
 
-  LAMPYRIS_INLINE int64_t words() const { return (channels + 31) / 32; }
-  LAMPYRIS_INLINE int64_t out_height() const { return (height - kernel) / stride + 1; }
-  LAMPYRIS_INLINE int64_t out_width() const { return (width - kernel) / stride + 1; }
+  LAMPYRIS_INLINE Int words() const { return (channels + 31) / 32; }
+  LAMPYRIS_INLINE Int out_height() const { return (height - kernel) / stride + 1; }
+  LAMPYRIS_INLINE Int out_width() const { return (width - kernel) / stride + 1; }
   // First window that covers row or column `at`, and one past the last.
-  LAMPYRIS_INLINE int64_t first_window(int64_t at) const {
+  LAMPYRIS_INLINE Int first_window(Int at) const {
     return at < kernel ? 0 : (at - kernel) / stride + 1;
   }
-  LAMPYRIS_INLINE int64_t last_window(int64_t at, int64_t windows) const {
-    const int64_t last = at / stride + 1;
+  LAMPYRIS_INLINE Int last_window(Int at, Int windows) const {
+    const Int last = at / stride + 1;
     return last < windows ? last : windows;
   }
 };
+using SpikePool = SpikePoolOf<int64_t>;
 
 // OR over the window whose first element is `corner`.
-LAMPYRIS_INLINE uint32_t pool_word(const uint32_t* corner, const SpikePool& p) {
-  const int64_t words = p.words(), row = p.width * words;
+template <typename Int>
+LAMPYRIS_INLINE uint32_t pool_word(const uint32_t* corner, const SpikePoolOf<Int>& p) {
+  const Int words = p.words(), row = p.width * words;
   uint32_t any = 0;
-  for (int64_t y = 0; y < p.kernel; ++y) {
-    for (int64_t x = 0; x < p.kernel; ++x) any |= corner[y * row + x * words];
+  for (Int y = 0; y < p.kernel; ++y) {
+    for (Int x = 0; x < p.kernel; ++x) any |= corner[y * row + x * words];
   }
   return any;
 }
 
 // Channels whose gradient in that window goes to its element (y, x).
-LAMPYRIS_INLINE uint32_t pool_owners(const uint32_t* corner, const SpikePool& p, int64_t y,
-                                     int64_t x) {
-  const int64_t words = p.words(), row = p.width * words;
+template <typename Int>
+LAMPYRIS_INLINE uint32_t pool_owners(const uint32_t* corner, const SpikePoolOf<Int>& p, Int y, Int x) {
+  const Int words = p.words(), row = p.width * words;
   if (y == 0 && x == 0) return *corner | ~pool_word(corner, p);
   uint32_t before = 0;
-  for (int64_t j = 0; j < y * p.kernel + x; ++j) {
-    before |= corner[j / p.kernel * row + j % p.kernel * words];
+  for (Int j = 0; j <= y; ++j) {
+    const Int count = j < y ? p.kernel : x;
+    for (Int i = 0; i < count; ++i) before |= corner[j * row + i * words];
   }
   return corner[y * row + x * words] & ~before;
 }

@@ -6,34 +6,51 @@ namespace lampyris {
 
 namespace {
 
+using Pool = SpikePoolOf<int>;
+
+Pool narrow(const SpikePool& p) {
+  const auto small = [](int64_t size) { return static_cast<int>(size); };
+  return {small(p.images), small(p.channels), small(p.height),
+          small(p.width),  small(p.kernel),   small(p.stride)};
+}
+
+// A pixel of maps [images, height, width].
+struct Pixel {
+  int image, y, x;
+
+  __device__ Pixel(int pixel, int height, int width)
+      : image(pixel / width / height), y(pixel / width % height), x(pixel % width) {}
+};
+
 __global__ void __launch_bounds__(kBlockThreads)
-    pool_kernel(const SpikePool p, const uint32_t* in, uint32_t* out) {
-  const int64_t k = global_thread(), words = p.words();
-  if (k >= p.images * p.out_height() * p.out_width() * words) return;
-  const int64_t w = k % words, pixel = k / words;
-  const int64_t x = pixel % p.out_width() * p.stride, row = pixel / p.out_width();
-  const int64_t y = row % p.out_height() * p.stride, image = row / p.out_height();
-  out[k] = pool_word(in + ((image * p.height + y) * p.width + x) * words + w, p);
+    pool_kernel(const Pool p, const uint32_t* in, uint32_t* out) {
+  const int64_t k = global_thread();
+  const int words = p.words();
+  if (k >= int64_t{p.images} * p.out_height() * p.out_width() * words) return;
+  const int w = static_cast<int>(k % words);
+  const Pixel at(static_cast<int>(k / words), p.out_height(), p.out_width());
+  const int64_t row = int64_t{at.image} * p.height + at.y * p.stride;
+  out[k] = pool_word(in + (row * p.width + at.x * p.stride) * words + w, p);
 }
 
 template <typename T>
 __global__ void __launch_bounds__(kBlockThreads)
-    grad_kernel(const SpikePool p, const uint32_t* in, const T* grad_out, T* grad_in) {
+    grad_kernel(const Pool p, const uint32_t* in, const T* grad_out, T* grad_in) {
   const int64_t k = global_thread();
-  if (k >= p.images * p.height * p.width * p.channels) return;
-  const int64_t c = k % p.channels, pixel = k / p.channels;
-  const int64_t x = pixel % p.width, row = pixel / p.width;
-  const int64_t y = row % p.height, image = row / p.height;
-  const int64_t rows = p.out_height(), columns = p.out_width();
+  if (k >= int64_t{p.images} * p.height * p.width * p.channels) return;
+  const int c = static_cast<int>(k % p.channels), words = p.words();
+  const Pixel at(static_cast<int>(k / p.channels), p.height, p.width);
+  const int rows = p.out_height(), columns = p.out_width();
+  const int bottom = p.last_window(at.y, rows), right = p.last_window(at.x, columns);
+  const int left = p.first_window(at.x);
   T sum = T(0);
-  for (int64_t oy = p.first_window(y); oy < p.last_window(y, rows); ++oy) {
-    for (int64_t ox = p.first_window(x); ox < p.last_window(x, columns); ++ox) {
-      const uint32_t* corner =
-          in + ((image * p.height + oy * p.stride) * p.width + ox * p.stride) * p.words() + c / 32;
-      const uint32_t owners = pool_owners(corner, p, y - oy * p.stride, x - ox * p.stride);
-      if ((owners >> (c % 32) & 1U) != 0) {
-        sum += grad_out[((image * rows + oy) * columns + ox) * p.channels + c];
-      }
+  for (int oy = p.first_window(at.y); oy < bottom; ++oy) {
+    const int64_t row = int64_t{at.image} * p.height + oy * p.stride;
+    const T* from = grad_out + (int64_t{at.image} * rows + oy) * columns * p.channels + c;
+    for (int ox = left; ox < right; ++ox) {
+      const uint32_t* corner = in + (row * p.width + ox * p.stride) * words + c / kWarp;
+      const uint32_t owners = pool_owners(corner, p, at.y - oy * p.stride, at.x - ox * p.stride);
+      if ((owners >> (c % kWarp) & 1U) != 0) sum += from[int64_t{ox} * p.channels];
     }
   }
   grad_in[k] = sum;
@@ -43,7 +60,7 @@ template <typename T>
 void grad(const SpikePool& p, const uint32_t* in, const T* grad_out, T* grad_in,
           cudaStream_t stream) {
   const unsigned blocks = blocks_for(p.images * p.height * p.width * p.channels);
-  grad_kernel<<<blocks, kBlockThreads, 0, stream>>>(p, in, grad_out, grad_in);
+  grad_kernel<<<blocks, kBlockThreads, 0, stream>>>(narrow(p), in, grad_out, grad_in);
   check_launch("_spike_max_pool2d_backward");
 }
 
@@ -52,7 +69,7 @@ void grad(const SpikePool& p, const uint32_t* in, const T* grad_out, T* grad_in,
 void spike_max_pool2d_cuda(const SpikePool& p, const uint32_t* in, uint32_t* out,
                            CUstream_st* stream) {
   const unsigned blocks = blocks_for(p.images * p.out_height() * p.out_width() * p.words());
-  pool_kernel<<<blocks, kBlockThreads, 0, stream>>>(p, in, out);
+  pool_kernel<<<blocks, kBlockThreads, 0, stream>>>(narrow(p), in, out);
   check_launch("spike_max_pool2d");
 }
 

@@ -22,6 +22,7 @@ from lampyris.ops.lif import lif  # noqa: E402
 from lampyris.ops.magnitude_mask import magnitude_mask, nm_mask  # noqa: E402
 from lampyris.ops.pack_spikes import pack_spikes, unpack_spikes  # noqa: E402
 from lampyris.ops.spike_conv2d import spike_conv2d  # noqa: E402
+from lampyris.ops.spike_linear import spike_linear  # noqa: E402
 from lampyris.ops.spike_max_pool2d import spike_max_pool2d  # noqa: E402
 from lampyris.ops.spikes import Spikes  # noqa: E402
 from lampyris.ops.tdbn_add import tdbn_add, tdbn_add_lif  # noqa: E402
@@ -36,6 +37,7 @@ __all__ = [
     "pack_spikes",
     "record_kernels",
     "spike_conv2d",
+    "spike_linear",
     "spike_max_pool2d",
     "tdbn_add",
     "tdbn_add_lif",
