@@ -1,6 +1,9 @@
+#include <numeric>
+
 #include "cpu/isa.h"
 #include "cpu/kernel_log.h"
 #include "ops/spike_conv2d/spike_conv2d_event.h"
+#include "ops/spike_conv2d/spike_conv2d_event_grad.h"
 #include "ops/spike_conv2d/spike_conv2d_front.h"
 
 namespace lampyris {
@@ -50,7 +53,20 @@ struct Cpu {
               grad);
     const SpikeConv2dGradWeight<T> a{s, words_of(words), grad.const_data_ptr<T>(),
                                      out.mutable_data_ptr<T>()};
-    note_kernel("spike_conv2d dW", "event float32 base", -1);
+    if constexpr (std::is_same_v<T, float>) {
+      const auto threads = static_cast<int64_t>(torch::stable::get_num_threads());
+      const int64_t blocks = EventGradWeight(a, 1).items();
+      EventGradWeight events(a, threads / std::gcd(threads, blocks));
+      torch::stable::parallel_for(0, events.tiles(), 1, [&](int64_t begin, int64_t end) {
+        events.list(begin, end);
+      });
+      note_kernel("spike_conv2d dW", text("event float32 {}", isa_name(isa())), -1);
+      torch::stable::parallel_for(0, events.items(), 1, [&](int64_t begin, int64_t end) {
+        events.accumulate(begin, end);
+      });
+      return out;
+    }
+    note_kernel("spike_conv2d dW", "plain", -1);
     torch::stable::parallel_for(
         0, s.words_per_pixel(), 1,
         [&](int64_t begin, int64_t end) { spike_conv2d_grad_weight_words(a, begin, end); });

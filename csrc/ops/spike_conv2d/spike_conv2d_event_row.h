@@ -34,6 +34,13 @@ LAMPYRIS_INLINE int32_t* append_events(Baseline, uint32_t bits, int32_t base, in
   return out;
 }
 
+// The same with offset base + table[i].
+LAMPYRIS_INLINE int32_t* append_offsets(Baseline, uint32_t bits, const int32_t* table,
+                                        int32_t base, int32_t* out) {
+  for (; bits != 0; bits &= bits - 1) *out++ = base + table[std::countr_zero(bits)];
+  return out;
+}
+
 template <int V>
 LAMPYRIS_INLINE void event_row(Baseline, EventRow a) {
   constexpr int kLanes = 16 * V;
@@ -56,6 +63,11 @@ LAMPYRIS_INLINE void event_row(Baseline, EventRow a) {
 LAMPYRIS_INLINE int32_t* append_events(Avx2, uint32_t bits, int32_t base, int32_t step,
                                        int32_t* out) {
   return append_events(Baseline{}, bits, base, step, out);
+}
+
+LAMPYRIS_INLINE int32_t* append_offsets(Avx2, uint32_t bits, const int32_t* table, int32_t base,
+                                        int32_t* out) {
+  return append_offsets(Baseline{}, bits, table, base, out);
 }
 
 // 8 independent sums at V = 4 hide the latency of an addition.
@@ -87,19 +99,30 @@ LAMPYRIS_TARGET_AVX2 inline void event_row(Avx2, EventRow a) {
   }
 }
 
+// Compressed in a register: the store form is microcoded on some processors.
+LAMPYRIS_TARGET_AVX512 inline int32_t* append_selected(uint32_t bits, __m512i low, __m512i high,
+                                                       int32_t* out) {
+  const uint32_t first = bits & 0xFFFFU, second = bits >> 16;
+  _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(static_cast<__mmask16>(first), low));
+  out += std::popcount(first);
+  _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(static_cast<__mmask16>(second), high));
+  return out + std::popcount(second);
+}
+
 LAMPYRIS_TARGET_AVX512 inline int32_t* append_events(Avx512, uint32_t bits, int32_t base,
                                                      int32_t step, int32_t* out) {
   const __m512i lanes =
       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i low = _mm512_add_epi32(_mm512_set1_epi32(base),
                                        _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step)));
-  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(16 * step));
-  // Compressed in a register: the store form is microcoded on some processors.
-  const uint32_t first = bits & 0xFFFFU, second = bits >> 16;
-  _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(static_cast<__mmask16>(first), low));
-  out += std::popcount(first);
-  _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(static_cast<__mmask16>(second), high));
-  return out + std::popcount(second);
+  return append_selected(bits, low, _mm512_add_epi32(low, _mm512_set1_epi32(16 * step)), out);
+}
+
+LAMPYRIS_TARGET_AVX512 inline int32_t* append_offsets(Avx512, uint32_t bits, const int32_t* table,
+                                                      int32_t base, int32_t* out) {
+  const __m512i shift = _mm512_set1_epi32(base);
+  return append_selected(bits, _mm512_add_epi32(_mm512_loadu_si512(table), shift),
+                         _mm512_add_epi32(_mm512_loadu_si512(table + 16), shift), out);
 }
 
 // Two sets of sums hide the latency of an addition.
