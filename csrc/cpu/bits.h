@@ -81,6 +81,24 @@ LAMPYRIS_INLINE void transpose_bits(uint32_t rows[32]) {
   }
 }
 
+// The same with the instructions of a target.
+template <class Target>
+LAMPYRIS_INLINE void transpose_bits(Target, uint32_t rows[32]) {
+  transpose_bits(rows);
+}
+
+#if defined(__x86_64__)
+LAMPYRIS_TARGET_AVX512 inline void transpose_bits(Avx512, uint32_t rows[32]) {
+  const __m512i low = _mm512_loadu_si512(rows), high = _mm512_loadu_si512(rows + 16);
+  for (int i = 0; i < 32; ++i) {
+    const __m512i bit = _mm512_set1_epi32(static_cast<int>(1U << i));
+    const __mmask16 first = _mm512_test_epi32_mask(low, bit);
+    const __mmask16 second = _mm512_test_epi32_mask(high, bit);
+    rows[i] = _cvtmask32_u32(_mm512_kunpackw(second, first));
+  }
+}
+#endif
+
 // The 32 bits that start at bit `offset` of a row of `words` words; bits past the end are 0.
 LAMPYRIS_INLINE uint32_t read_bits(const uint32_t* row, int64_t words, int64_t offset) {
   const int64_t word = offset >> 5;

@@ -20,6 +20,11 @@ constexpr int64_t kSlack = 32;  // append_events writes past the end
 
 int64_t floor_divide(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 
+// A cache line: loads that cross lines would cost twice.
+struct alignas(64) Line {
+  float lanes[16];
+};
+
 struct ListEvents {
   template <class Target>
   LAMPYRIS_INLINE static void run(EventGradWeight* grad, int64_t begin, int64_t end) {
@@ -60,7 +65,7 @@ struct ListEvents {
             bits[x] = words[(32 * block + x) * width + w];
             spikes += std::popcount(bits[x]);
           }
-          transpose_bits(bits);
+          transpose_bits(Target{}, bits);
           uint32_t* to = planes.data() + (32 * w * rows + r) * columns + block;
           for (int64_t c = 0; c < 32; ++c) to[c * rows * columns] = bits[c];
         }
@@ -98,7 +103,7 @@ struct Accumulate {
   template <class Target>
   LAMPYRIS_INLINE static void run(const EventGradWeight* grad, int64_t begin, int64_t end) {
     const SpikeConv2dShape& s = grad->shape();
-    std::vector<float> dy, sums;
+    std::vector<Line> dy_lines, sum_lines;
     for (int64_t item = begin; item < end; ++item) {
       const int64_t part = item % grad->parts(), block = item / grad->parts() % grad->blocks();
       const int64_t group = item / grad->parts() / grad->blocks();
@@ -106,13 +111,17 @@ struct Accumulate {
       const int64_t last = (part + 1) * s.group_in() / grad->parts();
       const int64_t lanes = std::min(kLanes, s.group_out() - block * kLanes);
       const int64_t out = group * s.group_out() + block * kLanes;
-      sums.assign(static_cast<size_t>((last - first) * s.taps() * kLanes), 0.0F);
+      sum_lines.assign(static_cast<size_t>((last - first) * s.taps() * V), Line{});
+      float* sums = sum_lines.data()->lanes;
       for (int64_t t = 0; t < grad->tiles(); ++t) {
         const GradTile& tile = grad->tile(t);
+        dy_lines.resize(static_cast<size_t>(tile.images * grad->border_rows(tile) *
+                                            grad->border_columns() * V));
+        float* dy = dy_lines.data()->lanes;
         copy_tile(*grad, tile, out, lanes, dy);
         for (int64_t c = first; c < last; ++c) {
-          channel<Target>(*grad, tile, group * s.group_in() + c, dy.data(),
-                          sums.data() + (c - first) * s.taps() * kLanes);
+          channel<Target>(*grad, tile, group * s.group_in() + c, dy,
+                          sums + (c - first) * s.taps() * kLanes);
         }
       }
       float* to = grad->problem().grad_weight + (out * s.group_in() + first) * s.taps();
@@ -124,15 +133,14 @@ struct Accumulate {
 
   // dY of output channels [out, out + lanes) with the border.
   LAMPYRIS_INLINE static void copy_tile(const EventGradWeight& grad, const GradTile& t,
-                                        int64_t out, int64_t lanes, std::vector<float>& dy) {
+                                        int64_t out, int64_t lanes, float* dy) {
     const SpikeConv2dShape& s = grad.shape();
     const int64_t rows = grad.border_rows(t), columns = grad.border_columns();
     const int64_t left = -grad.first_column();
     const int64_t inside = std::min(s.out_width(), columns - left);
-    dy.resize(static_cast<size_t>(t.images * rows * columns * kLanes));
     for (int64_t r = 0; r < t.images * rows; ++r) {
       const int64_t y = grad.first_row(t.row) + r % rows;
-      float* to = dy.data() + r * columns * kLanes;
+      float* to = dy + r * columns * kLanes;
       if (y < 0 || y >= s.out_height()) {
         std::fill_n(to, columns * kLanes, 0.0F);
         continue;
@@ -142,7 +150,7 @@ struct Accumulate {
       to = std::fill_n(to, left * kLanes, 0.0F);
       for (int64_t x = 0; x < inside; ++x, from += s.out_channels, to += kLanes) {
         if (lanes == kLanes) {
-          std::copy_n(from, kLanes, to);
+          for (int64_t o = 0; o < kLanes; ++o) to[o] = from[o];
         } else {
           std::fill(std::copy_n(from, lanes, to), to + kLanes, 0.0F);
         }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "cpu/bits.h"
@@ -37,14 +38,25 @@ TEST(Bits, WordsRoundTrip) {
   expect_round_trip<uint8_t>();
 }
 
+struct Transpose {
+  template <class Target>
+  LAMPYRIS_INLINE static void run(uint32_t* rows) {
+    transpose_bits(Target{}, rows);
+  }
+};
+
 TEST(Bits, Transpose) {
   std::mt19937 random(2);
-  uint32_t rows[32], before[32];
-  for (int i = 0; i < 32; ++i) rows[i] = before[i] = random();
-  transpose_bits(rows);
-  for (int i = 0; i < 32; ++i) {
-    for (int j = 0; j < 32; ++j) EXPECT_EQ(rows[i] >> j & 1U, before[j] >> i & 1U);
-  }
+  uint32_t before[32];
+  for (uint32_t& row : before) row = random();
+  for_every_isa([&] {
+    uint32_t rows[32];
+    std::copy_n(before, 32, rows);
+    dispatch<Transpose>(static_cast<uint32_t*>(rows));
+    for (int i = 0; i < 32; ++i) {
+      for (int j = 0; j < 32; ++j) EXPECT_EQ(rows[i] >> j & 1U, before[j] >> i & 1U);
+    }
+  });
 }
 
 TEST(Bits, ReadAcrossWordsAndPastTheEnd) {

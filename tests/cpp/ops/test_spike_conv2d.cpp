@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "cpu/every_isa.h"
+#include "ops/spike_conv2d/spike_conv2d_event.h"
+#include "ops/spike_conv2d/spike_conv2d_event_grad.h"
 
 namespace lampyris {
 namespace {
@@ -82,6 +84,36 @@ TEST(SpikeConv2d, PlainKernelsEqualSums) {
       for (size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(ours[i], out[i], 1e-4);
       for (size_t i = 0; i < grad_weight.size(); ++i) {
         ASSERT_NEAR(ours_weight[i], grad_weight[i], 1e-4);
+      }
+    });
+  }
+}
+
+TEST(SpikeConv2d, EventKernelsEqualPlainOnes) {
+  for (const SpikeConv2dShape& s : shapes()) {
+    const Problem p(s, 0.2);
+    std::vector<float> out(p.grad.size()), grad_weight(p.weight.size());
+    spike_conv2d_rows({s, p.words.data(), p.weight.data(), p.bias.data(), out.data()}, 0,
+                      s.images * s.out_height());
+    const SpikeConv2dGradWeight<float> to{s, p.words.data(), p.grad.data(), grad_weight.data()};
+    spike_conv2d_grad_weight_words(to, 0, s.words_per_pixel());
+    for_every_isa([&] {
+      std::vector<float> ours(out.size(), 9.0F), packed(static_cast<size_t>(event_weights(s)));
+      pack_event_weights(s, p.weight.data(), packed.data(), 0,
+                         s.groups * EventBlocks(s.group_out()).count);
+      const SpikeConv2d<float> a{s, p.words.data(), p.weight.data(), p.bias.data(), ours.data()};
+      const int64_t rows = s.images * s.out_height();
+      spike_conv2d_event(a, packed.data(), 0, rows / 3);
+      spike_conv2d_event(a, packed.data(), rows / 3, rows);
+      for (size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(ours[i], out[i], 1e-4);
+      for (const int64_t parts : {1, 3}) {
+        std::vector<float> ours_weight(grad_weight.size(), 9.0F);
+        EventGradWeight events({s, to.words, to.grad, ours_weight.data()}, parts);
+        events.list(0, events.tiles());
+        events.accumulate(0, events.items());
+        for (size_t i = 0; i < grad_weight.size(); ++i) {
+          ASSERT_NEAR(ours_weight[i], grad_weight[i], 1e-4);
+        }
       }
     });
   }
