@@ -19,6 +19,7 @@ _library.load()
 from lampyris.ops.fake_quantize import fake_quantize  # noqa: E402
 from lampyris.ops.kernel_log import KernelRecord, record_kernels  # noqa: E402
 from lampyris.ops.lif import lif  # noqa: E402
+from lampyris.ops.lif_conv2d import lif_conv2d, lif_linear  # noqa: E402
 from lampyris.ops.magnitude_mask import magnitude_mask, nm_mask  # noqa: E402
 from lampyris.ops.pack_spikes import pack_spikes, unpack_spikes  # noqa: E402
 from lampyris.ops.spike_conv2d import spike_conv2d  # noqa: E402
@@ -32,6 +33,8 @@ __all__ = [
     "Spikes",
     "fake_quantize",
     "lif",
+    "lif_conv2d",
+    "lif_linear",
     "magnitude_mask",
     "nm_mask",
     "pack_spikes",

@@ -21,6 +21,7 @@ __all__ = ["integer"]
 if importlib.util.find_spec("torch") is not None:
     from lampyris.reference.fake_quantize import fake_quantize
     from lampyris.reference.lif import lif
+    from lampyris.reference.lif_conv2d import lif_conv2d, lif_linear
     from lampyris.reference.magnitude_mask import magnitude_mask, nm_mask
     from lampyris.reference.pack_spikes import pack_spikes, unpack_spikes
     from lampyris.reference.spike_conv2d import spike_conv2d
@@ -31,6 +32,8 @@ if importlib.util.find_spec("torch") is not None:
     __all__ += [
         "fake_quantize",
         "lif",
+        "lif_conv2d",
+        "lif_linear",
         "magnitude_mask",
         "nm_mask",
         "pack_spikes",
