@@ -39,8 +39,8 @@ def missing(peer: str) -> str | None:
 
 
 def lif_spikingjelly(
-    *, tau: float = 2.0, input_decayed: bool = True, reset: str = "hard", detach_reset: bool = True,
-    surrogate: Callable | None = None,
+    *, tau: float = 2.0, threshold: float = 1.0, input_decayed: bool = True, reset: str = "hard",
+    detach_reset: bool = True, surrogate: Callable | None = None,
 ) -> Neuron:  # fmt: skip
     """Multi-step LIFNode, torch backend; ``surrogate`` is a SpikingJelly object, Rect() when None."""
     from spikingjelly.activation_based import neuron
@@ -49,7 +49,7 @@ def lif_spikingjelly(
     node = neuron.LIFNode(
         tau=tau,
         decay_input=input_decayed,
-        v_threshold=1.0,
+        v_threshold=threshold,
         v_reset=0.0 if reset == "hard" else None,
         surrogate_function=functions.Rect() if surrogate is None else surrogate,
         detach_reset=detach_reset,
