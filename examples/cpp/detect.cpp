@@ -11,7 +11,7 @@
 #include <fstream>
 #include <vector>
 
-#include "lampyris_torch.h"
+#include "load_operators.h"
 
 namespace {
 
@@ -105,6 +105,9 @@ int main(int argc, char** argv) {
   }
   try {
     run(arguments);
+  } catch (const c10::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what_without_backtrace());
+    return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -1,18 +1,172 @@
-// Lampyris operators in a C++ program on libtorch, without Python.
+// Lampyris operators for torch's C++ frontend: calls through the dispatcher, and their gradients.
+//
+// In Python the operators' autograd is registered by the package; a program without Python brings its
+// own. Both call the same forward and backward operators, so values and gradients are the same bits.
 #pragma once
 
-#include <dlfcn.h>
+#include <torch/torch.h>
 
+#include <map>
 #include <stdexcept>
 #include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "load_operators.h"
 
 namespace lampyris {
 
-// Registers the operators of `path` (the package's _ops.so) with torch's dispatcher, for good.
-inline void load_operators(const std::string& path) {
-  if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    throw std::runtime_error("load_operators: path must name _ops.so, got " + std::string(dlerror()));
+using torch::Tensor;
+
+// An operator called by argument names; optional arguments left out are None.
+class Operator {
+ public:
+  explicit Operator(const std::string& name)
+      : handle_(c10::Dispatcher::singleton().findSchemaOrThrow(name.c_str(), "")) {}
+
+  std::vector<c10::IValue> operator()(std::map<std::string, c10::IValue> arguments) const {
+    std::vector<c10::IValue> stack;
+    for (const auto& argument : handle_.schema().arguments()) {
+      const auto given = arguments.extract(argument.name());
+      const bool optional = argument.type()->kind() == c10::TypeKind::OptionalType;
+      if (given.empty() && !optional) {
+        throw std::invalid_argument(handle_.schema().name() + ": " + argument.name() +
+                                    " must be given, got nothing");
+      }
+      stack.push_back(given.empty() ? c10::IValue() : given.mapped());
+    }
+    if (!arguments.empty()) {
+      throw std::invalid_argument(handle_.schema().name() + ": " + arguments.begin()->first +
+                                  " is no argument");
+    }
+    const at::AutoDispatchBelowAutograd without_gradient;
+    handle_.callBoxed(stack);
+    return stack;
   }
+
+ private:
+  c10::OperatorHandle handle_;
+};
+
+inline Tensor tensor_or_none(const c10::IValue& value) {
+  return value.isNone() ? Tensor() : value.toTensor();
+}
+
+inline c10::IValue ivalue_or_none(const Tensor& tensor) {
+  return tensor.defined() ? c10::IValue(tensor) : c10::IValue();
+}
+
+// Spikes as bits, with a zero-stride carrier of the logical shape that gradients flow through.
+struct Spikes {
+  Tensor words;
+  Tensor carrier;
+};
+
+// As in lampyris.ops.lif; decay, threshold and gain are numbers here, not learned.
+struct LifOptions {
+  double decay = 0.5, threshold = 1.0, gain = 1.0, width = 1.0, v_reset = 0.0;
+  std::string reset = "hard", surrogate = "rectangle", output = "dense";
+  bool detach_reset = true, inclusive = false;
+
+  std::map<std::string, c10::IValue> arguments() const {
+    const c10::List<double> values({decay, threshold, gain, width, v_reset});
+    return {{"values", values},       {"reset", reset},           {"detach_reset", detach_reset},
+            {"inclusive", inclusive}, {"surrogate", surrogate},   {"rounding", std::string("none")},
+            {"output", output},       {"membrane", std::string("none")}};
+  }
+};
+
+struct LifFunction : torch::autograd::Function<LifFunction> {
+  // x [T, ...] -> {spikes [T, ...]}, or {carrier [T, ...], words} when packed
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const Tensor& x,
+                                                const LifOptions& options) {
+    static const Operator lif("lampyris::lif");
+    const bool hard_with_gradient = options.reset == "hard" && !options.detach_reset;
+    auto arguments = options.arguments();
+    arguments["x"] = x;
+    arguments["save_codes"] = true;
+    arguments["save_state"] = hard_with_gradient;
+    const auto out = lif(std::move(arguments));
+    ctx->save_for_backward({x, tensor_or_none(out[2]), tensor_or_none(out[3])});
+    for (const auto& [name, value] : options.arguments()) {
+      ctx->saved_data[name] = value;
+    }
+    if (options.output == "dense") {
+      return {out[0].toTensor()};
+    }
+    ctx->mark_non_differentiable({out[4].toTensor()});
+    return {out[0].toTensor(), out[4].toTensor()};
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 const torch::autograd::variable_list& grads) {
+    static const Operator lif_backward("lampyris::_lif_backward");
+    const auto saved = ctx->get_saved_variables();
+    std::map<std::string, c10::IValue> arguments = {
+        {"grad_spikes", grads[0]}, {"x", saved[0]}, {"codes", saved[1]}, {"state", ivalue_or_none(saved[2])}};
+    for (const auto& [name, value] : ctx->saved_data) {
+      arguments[name] = value;
+    }
+    arguments["wanted"] = c10::List<bool>({false, false, false, false});
+    return {lif_backward(std::move(arguments))[0].toTensor(), Tensor()};
+  }
+};
+
+// Neurons over all T steps of x [T, ...]: dense spikes.
+inline Tensor lif(const Tensor& x, LifOptions options) {
+  options.output = "dense";
+  return LifFunction::apply(x, options)[0];
+}
+
+// The same, packed along C of maps [T, B, C, H, W], else along the last dimension.
+inline Spikes lif_packed(const Tensor& x, LifOptions options) {
+  options.output = "packed";
+  const auto out = LifFunction::apply(x, options);
+  return {out[1], out[0]};
+}
+
+struct SpikeConv2dFunction : torch::autograd::Function<SpikeConv2dFunction> {
+  // words [N, H, W, ceil(C / 32)], carrier [N, C, H, W], weight [Co, C, kh, kw] -> [N, Co, H', W']
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& words, const Tensor& carrier,
+                        const Tensor& weight, int64_t stride, int64_t padding) {
+    static const Operator conv("lampyris::spike_conv2d");
+    ctx->save_for_backward({words, carrier, weight});
+    ctx->saved_data["stride"] = stride;
+    ctx->saved_data["padding"] = padding;
+    return conv({{"words", words},
+                 {"carrier", carrier},
+                 {"weight", weight},
+                 {"stride", stride},
+                 {"padding", padding},
+                 {"groups", int64_t{1}},
+                 {"precision", std::string("float32")}})[0]
+        .toTensor();
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 const torch::autograd::variable_list& grads) {
+    static const Operator to_weight("lampyris::_spike_conv2d_grad_weight");
+    static const Operator to_input("lampyris::_spike_conv2d_grad_input");
+    const auto saved = ctx->get_saved_variables();
+    const std::map<std::string, c10::IValue> shared = {{"carrier", saved[1]},
+                                                       {"grad", grads[0]},
+                                                       {"weight", saved[2]},
+                                                       {"stride", ctx->saved_data["stride"]},
+                                                       {"padding", ctx->saved_data["padding"]},
+                                                       {"groups", int64_t{1}},
+                                                       {"precision", std::string("float32")}};
+    auto with_words = shared;
+    with_words["words"] = saved[0];
+    return {Tensor(), to_input(shared)[0].toTensor(), to_weight(with_words)[0].toTensor(), Tensor(), Tensor()};
+  }
+};
+
+// Convolution of maps [T, B, C, H, W] without bias, in [T, B, Co, H', W'].
+inline Tensor spike_conv2d(const Spikes& spikes, const Tensor& weight, int64_t stride, int64_t padding) {
+  const auto out = SpikeConv2dFunction::apply(spikes.words.flatten(0, 1), spikes.carrier.flatten(0, 1), weight,
+                                              stride, padding);
+  return out.unflatten(0, spikes.carrier.sizes().slice(0, 2));
 }
 
 }  // namespace lampyris

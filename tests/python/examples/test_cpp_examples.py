@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+
+from lampyris import ops
 
 ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "examples" / "cpp"
@@ -61,3 +66,34 @@ def test_detect_equals_python(programs, operators, tmp_path):
 def test_detect_names_what_is_wrong(programs, operators, tmp_path):
     result = subprocess.run([programs / "detect", "nothing.so", "a", "b"], capture_output=True, text=True)
     assert result.returncode == 1 and "path must name _ops.so" in result.stderr
+
+
+SHAPES = [(16, 1, 3, 3), (32, 16, 3, 3), (10, 512)]
+
+
+def _logits(images, first, second, last):
+    """The classifier of train.cpp."""
+    neuron = {"decay": 0.5, "threshold": 0.5, "membrane": None}
+    shown = F.conv2d(images, first, padding=1).expand(4, -1, -1, -1, -1)
+    spikes, _ = ops.lif(shown, output="packed", **neuron)
+    rates = ops.lif(ops.spike_conv2d(spikes, second, stride=2, padding=1), **neuron)[0].mean(0)
+    return rates.flatten(1) @ last.t()
+
+
+def test_train_learns_with_the_gradients_of_python(programs, operators, tmp_path):
+    digits, gradients = tmp_path / "digits.bin", tmp_path / "gradients.bin"
+    _run(sys.executable, SOURCE / "write_digits.py", digits)
+    out = _run(programs / "train", operators, digits, gradients).splitlines()
+    assert len(out) == 6 and float(out[-1].split()[-1]) > 0.85
+
+    values = torch.from_numpy(np.fromfile(gradients, np.float32))
+    parts = values.split([int(np.prod(shape)) for shape in SHAPES * 2])
+    weights = [p.view(s).clone().requires_grad_() for p, s in zip(parts, SHAPES, strict=False)]
+    rows = torch.from_numpy(np.fromfile(digits, np.uint8).reshape(-1, 65)[:64])
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the program: float32 sums of oneDNN depend on the number of threads
+    logits = _logits(rows[:, :64].float().view(-1, 1, 8, 8) / 16, *weights)
+    F.cross_entropy(logits, rows[:, 64].long()).backward()
+    torch.set_num_threads(before)
+    for weight, part in zip(weights, parts[3:], strict=True):
+        assert torch.equal(weight.grad.flatten(), part) and part.abs().sum() > 0
