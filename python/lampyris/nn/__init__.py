@@ -6,6 +6,7 @@ the layers that `lampyris.capture` treats as leaves; blocks and models are compo
 
 from __future__ import annotations
 
+from . import convert
 from .anomaly import AnomalyDetector, NonFiniteError, detect_anomaly
 from .blocks import LCB, EMSBlock1, EMSBlock2, MSBlock
 from .conv import Conv2d
@@ -52,6 +53,7 @@ __all__ = [
     "TimeMean",
     "Upsample",
     "batch_first",
+    "convert",
     "detect_anomaly",
     "monitor",
     "set_time_steps",

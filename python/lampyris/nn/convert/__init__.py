@@ -1,0 +1,13 @@
+"""Networks of other libraries as layers of lampyris.nn, and the NIR exchange format.
+
+No other library is imported: modules are recognised by the names and attributes of their classes.
+docs/convert.md says what converts exactly, what needs fine-tuning, and what never converts.
+"""
+
+from __future__ import annotations
+
+from .report import ConversionError, Converted, Report
+from .snntorch import from_snntorch
+from .spikingjelly import from_spikingjelly
+
+__all__ = ["ConversionError", "Converted", "Report", "from_snntorch", "from_spikingjelly"]
