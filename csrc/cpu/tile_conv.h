@@ -29,18 +29,6 @@ struct TileConv {
   int64_t split_elements() const { return map.pixels() * pad + tile_slack(pad); }
 };
 
-// Element k < 3 of the representation of a float by bfloat16: RNE(w), RNE(w - b0), RNE(w - b0 -
-// b1), whose sum is w unless a part is denormal. Infinities have no rest.
-LAMPYRIS_INLINE uint16_t split_bf16(float value, int k) {
-  uint16_t part = to_bf16(value);
-  for (; k > 0; --k) {
-    const float rest = value - from_bf16(part);
-    value = std::isfinite(rest) ? rest : 0.0F;
-    part = to_bf16(value);
-  }
-  return part;
-}
-
 // Bits of one word as elements 0 and kOne; 32 elements are written.
 template <class Target, typename T>
 LAMPYRIS_INLINE void expand_word(Target, uint32_t word, T one, T* out) {

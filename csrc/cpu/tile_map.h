@@ -39,14 +39,18 @@ struct TileMap {
   // Calls visit(source_x, pixel) for the source pixels of source row y that some tap reads.
   template <typename Visit>
   LAMPYRIS_INLINE void visit_row(int64_t y, Visit visit) const {
-    const int64_t row = y + top, i = row % stride;
+    const int64_t row = y + top, i = stride == 1 ? 0 : row % stride;
     if (row < 0 || i >= row_planes() || row / stride >= rows()) return;
-    for (int64_t x = std::max<int64_t>(0, -left); x < width; ++x) {
-      const int64_t column = x + left, j = column % stride;
-      if (j >= column_planes()) continue;
+    const int64_t base = i * column_planes() * plane_pixels() + row / stride * pitch();
+    int64_t column = std::max<int64_t>(0, left), x = column - left;
+    if (stride == 1) {
+      for (; x < width && column < pitch(); ++x, ++column) visit(x, base + column);
+      return;
+    }
+    for (; x < width; ++x, ++column) {
+      const int64_t j = column % stride;
       if (column / stride >= pitch()) return;
-      visit(x,
-            (i * column_planes() + j) * plane_pixels() + row / stride * pitch() + column / stride);
+      if (j < column_planes()) visit(x, base + j * plane_pixels() + column / stride);
     }
   }
 };
@@ -123,38 +127,108 @@ struct WeightView {
   const T* data;
   int64_t outputs, channels;
   int64_t out, in, row, column;
-
-  LAMPYRIS_INLINE T at(int64_t o, int64_t c, int64_t i, int64_t j) const {
-    return data[o * out + c * in + i * row + j * column];
-  }
 };
 
-// Tile B of (32 outputs, step, split, half of 16 outputs): 1 KiB each, in this order, zeros where
-// there is no weight. `split(value, k)` is element k of a value's representation.
-template <class Format, int kSplits, typename T, typename Split>
-TileBuffer<typename Format::Element> pack_tile_weights(const WeightView<T>& w, const TileMap& map,
-                                                       const std::vector<TileStep>& steps,
-                                                       int64_t pad, Split split) {
+typedef uint32_t TileRow __attribute__((vector_size(kTileBytes)));
+typedef float TileFloats __attribute__((vector_size(kTileBytes)));
+typedef uint16_t TileHalves __attribute__((vector_size(kTileBytes / 2)));
+
+// Takes the nearest bfloat16 off each value and returns it in the upper half of a word: three times
+// give parts that add up to the value, unless one is denormal. Infinities leave nothing.
+LAMPYRIS_INLINE TileRow take_bf16(TileFloats& values) {
+  constexpr uint32_t kInfinity = 0x7F800000U, kUpper = 0xFFFF0000U, kQuiet = 0x00400000U;
+  const TileRow bits = reinterpret_cast<TileRow>(values);
+  const TileRow rounded = (bits + 0x7FFFU + (bits >> 16 & 1U)) & kUpper;
+  const TileRow part = (bits & ~0x80000000U) > kInfinity ? (bits | kQuiet) & kUpper : rounded;
+  const TileRow rest = reinterpret_cast<TileRow>(values - reinterpret_cast<TileFloats>(part));
+  const TileRow finite = reinterpret_cast<TileRow>((rest & kInfinity) != kInfinity);
+  values = reinterpret_cast<TileFloats>(rest & finite);
+  return part;
+}
+
+// `count` <= 16 values as kParts bfloat16 each, parts `stride` elements apart.
+template <int kParts>
+LAMPYRIS_INLINE void split_lanes(const float* from, int64_t count, uint16_t* to, int64_t stride) {
+  TileFloats values{};
+  const auto bytes = static_cast<size_t>(count) * sizeof(uint16_t);
+  count == 16 ? std::memcpy(&values, from, sizeof values) : std::memcpy(&values, from, 2 * bytes);
+  for (int part = 0; part < kParts; ++part) {
+    const TileHalves halves = __builtin_convertvector(take_bf16(values) >> 16, TileHalves);
+    if (count == 16) {
+      std::memcpy(to + part * stride, &halves, sizeof halves);
+    } else {
+      std::memcpy(to + part * stride, &halves, bytes);
+    }
+  }
+}
+
+// A row of B for 16 outputs from the values of kPack consecutive k; parts `stride` elements apart.
+template <int kParts>
+LAMPYRIS_INLINE void pack_tile_row(const float values[2][16], uint16_t* out, int64_t stride) {
+  TileFloats even, odd;
+  std::memcpy(&even, values[0], sizeof even);
+  std::memcpy(&odd, values[1], sizeof odd);
+  for (int part = 0; part < kParts; ++part) {
+    const TileRow low = take_bf16(even), row = low >> 16 | take_bf16(odd);
+    std::memcpy(out + part * stride, &row, sizeof row);
+  }
+}
+
+template <int kParts>
+LAMPYRIS_INLINE void pack_tile_row(const int8_t values[4][16], uint8_t* out, int64_t) {
+  static_assert(kParts == 1);
+  for (int o = 0; o < 16; ++o) {
+    for (int k = 0; k < 4; ++k) out[4 * o + k] = static_cast<uint8_t>(values[k][o]);
+  }
+}
+
+// Tile B of (32 outputs, step, part, half of 16 outputs): 1 KiB each, in this order, zeros where
+// there is no weight. Blocks [begin, end) of 32 outputs.
+template <class Format, int kParts, typename T>
+struct PackTileWeights {
   using Element = typename Format::Element;
-  constexpr int kDepth = Format::kDepth, kPack = Format::kPack;
-  constexpr int64_t kTile = kTileRows * kTileBytes / static_cast<int64_t>(sizeof(Element));
-  const int64_t blocks = ceil_div(w.outputs, 32), count = static_cast<int64_t>(steps.size());
-  TileBuffer<Element> packed(blocks * count * kSplits * 2 * kTile);
-  packed.clear();
-  for (int64_t o = 0; o < w.outputs; ++o) {
-    for (int64_t s = 0; s < count; ++s) {
+  static constexpr int64_t kTile = kTileRows * kTileBytes / static_cast<int64_t>(sizeof(Element));
+  static constexpr int kPack = Format::kPack;
+
+  static int64_t elements(const WeightView<T>& w, const std::vector<TileStep>& steps) {
+    return ceil_div(w.outputs, 32) * static_cast<int64_t>(steps.size()) * kParts * 2 * kTile;
+  }
+
+  template <class Target>
+  LAMPYRIS_INLINE static void run(const WeightView<T>& w, const std::vector<TileStep>& steps,
+                                  int64_t pad, int64_t stride, Element* packed, int64_t begin,
+                                  int64_t end) {
+    const int64_t count = static_cast<int64_t>(steps.size());
+    for (int64_t tile = 2 * begin * count; tile < 2 * end * count; ++tile) {
+      const int64_t half = tile % 2, s = tile / 2 % count, block = tile / 2 / count;
       const TileStep& step = steps[static_cast<size_t>(s)];
-      Element* tile = packed.data() + ((o / 32 * count + s) * kSplits * 2 + o / 16 % 2) * kTile;
-      for (int k = 0; k < kDepth; ++k) {
-        const int64_t tap = (step.first + k) / pad, c = (step.first + k) % pad;
-        if (tap >= step.taps || c >= w.channels) continue;
-        const T value = w.at(o, c, step.i, step.j + tap * map.stride);
-        const int64_t at = (k / kPack * 16 + o % 16) * kPack + k % kPack;
-        for (int part = 0; part < kSplits; ++part) tile[part * 2 * kTile + at] = split(value, part);
+      Element* out = packed + ((block * count + s) * kParts * 2 + half) * kTile;
+      const int64_t first = 32 * block + 16 * half;
+      const int64_t outputs = std::clamp<int64_t>(w.outputs - first, 0, 16);
+      int64_t tap = step.first / pad, c = step.first % pad;
+      for (int k = 0; k < Format::kDepth; k += kPack) {
+        T values[kPack][16] = {};
+        for (int i = 0; i < kPack; ++i) {
+          if (tap < step.taps && c < w.channels) {
+            const T* from = w.data + first * w.out + c * w.in + step.i * w.row +
+                            (step.j + tap * stride) * w.column;
+            gather(from, w.out, outputs, values[i]);
+          }
+          if (++c == pad) c = 0, ++tap;
+        }
+        pack_tile_row<kParts>(values, out + k * 16, 2 * kTile);
       }
     }
   }
-  return packed;
-}
+
+ private:
+  LAMPYRIS_INLINE static void gather(const T* from, int64_t stride, int64_t count, T* to) {
+    if (count == 16) {
+      for (int o = 0; o < 16; ++o) to[o] = from[o * stride];
+    } else {
+      for (int64_t o = 0; o < count; ++o) to[o] = from[o * stride];
+    }
+  }
+};
 
 }  // namespace lampyris

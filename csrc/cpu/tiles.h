@@ -50,8 +50,7 @@ LAMPYRIS_INLINE uint16_t to_bf16(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   const uint32_t rounded = (bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16;
-  const bool nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
-  return static_cast<uint16_t>(nan ? bits >> 16 | 0x40U : rounded);
+  return static_cast<uint16_t>(value != value ? bits >> 16 | 0x40U : rounded);
 }
 
 LAMPYRIS_INLINE float from_bf16(uint16_t value) {

@@ -30,6 +30,17 @@ inline WeightView<float> forward_weights(const SpikeConv2dShape& s, const float*
           1};
 }
 
+template <int kParts>
+TileBuffer<uint16_t> pack_weights(const WeightView<float>& w, const TileConv<Bf16>& conv,
+                                  const RunRanges& run) {
+  using Pack = PackTileWeights<Bf16, kParts, float>;
+  TileBuffer<uint16_t> packed(Pack::elements(w, conv.steps));
+  run(0, ceil_div(w.outputs, 32), 1, [&](int64_t begin, int64_t end) {
+    dispatch<Pack>(w, conv.steps, conv.pad, conv.map.stride, packed.data(), begin, end);
+  });
+  return packed;
+}
+
 template <class Tiles, int kParts>
 struct TiledForward {
   struct Job {
@@ -59,8 +70,7 @@ void tiled_forward(const SpikeConv2d<float>& a, const RunRanges& run) {
     conv.map = tile_map(s);
     conv.pad = padded_channels(s.group_in());
     conv.steps = tile_steps(conv.map, conv.pad, Bf16::kDepth);
-    const auto packed = pack_tile_weights<Bf16, kParts>(forward_weights(s, a.weight, g), conv.map,
-                                                        conv.steps, conv.pad, split_bf16);
+    const auto packed = pack_weights<kParts>(forward_weights(s, a.weight, g), conv, run);
     conv.weights = packed.data();
     conv.weight_bytes = packed.size() * 2;
     conv.outputs = s.group_out();
@@ -75,8 +85,7 @@ void tiled_forward(const SpikeConv2d<float>& a, const RunRanges& run) {
   }
 }
 
-// Channels [0, channels) of a float image [height][width][stride], split: part k is `part` elements
-// after part k - 1.
+// Channels [0, channels) of a float image [height][width][stride] in parts of `part` elements.
 template <int kParts>
 LAMPYRIS_INLINE void expand_floats(const TileConv<Bf16>& job, const float* image, int64_t stride,
                                    int64_t channels, uint16_t* out) {
@@ -84,9 +93,9 @@ LAMPYRIS_INLINE void expand_floats(const TileConv<Bf16>& job, const float* image
   for (int64_t y = 0; y < job.map.height; ++y) {
     job.map.visit_row(y, [&](int64_t x, int64_t pixel) __attribute__((always_inline)) {
       const float* from = image + (y * job.map.width + x) * stride;
-      for (int k = 0; k < kParts; ++k) {
-        uint16_t* to = out + k * part + pixel * job.pad;
-        for (int64_t c = 0; c < channels; ++c) to[c] = split_bf16(from[c], k);
+      uint16_t* to = out + pixel * job.pad;
+      for (int64_t c = 0; c < channels; c += 16) {
+        split_lanes<kParts>(from + c, std::min<int64_t>(16, channels - c), to + c, part);
       }
     });
   }
@@ -145,8 +154,7 @@ void tiled_grad_phase(const SpikeConv2dGradInput& a, int64_t g, int64_t row, int
                                   in * taps,
                                   -s.stride * width,
                                   -s.stride};
-  const auto packed =
-      pack_tile_weights<Bf16, kParts>(flipped, conv.map, conv.steps, conv.pad, split_bf16);
+  const auto packed = pack_weights<kParts>(flipped, conv, run);
   conv.weights = packed.data();
   conv.weight_bytes = packed.size() * 2;
   conv.outputs = in;

@@ -11,8 +11,6 @@
 
 namespace lampyris {
 
-typedef uint32_t TileRow __attribute__((vector_size(kTileBytes)));
-
 template <int kWidth, size_t... kLane>
 LAMPYRIS_INLINE void exchange(TileRow& a, TileRow& b, std::index_sequence<kLane...>) {
   const TileRow low =
@@ -132,21 +130,20 @@ LAMPYRIS_INLINE void transpose_grad(const TiledGradWeightPlan& p, int64_t n, int
   for (int64_t q = 0; q < p.tiles; ++q) {
     alignas(kTileBytes) float values[32][16] = {};
     for (int64_t r = 0; r < 32 && y < height; ++r) {
-      if (x < width) std::copy_n(grad + (y * width + x) * s.out_channels, channels, values[r]);
+      if (x < width) {
+        const float* from = grad + (y * width + x) * s.out_channels;
+        channels == 16 ? std::copy_n(from, 16, values[r]) : std::copy_n(from, channels, values[r]);
+      }
       if (++x == pitch) x = 0, ++y;
     }
+    TileRow rows[kParts][16];
+    for (int j = 0; j < 16; ++j) {
+      pack_tile_row<kParts>(values + 2 * j, reinterpret_cast<uint16_t*>(rows[0] + j), 16 * 2 * 16);
+    }
     for (int k = 0; k < kParts; ++k) {
-      TileRow rows[16];
-      for (int j = 0; j < 16; ++j) {
-        uint32_t pair[16];
-        for (int c = 0; c < 16; ++c) {
-          pair[c] = split_bf16(values[2 * j][c], k) |
-                    static_cast<uint32_t>(split_bf16(values[2 * j + 1][c], k)) << 16;
-        }
-        std::memcpy(&rows[j], pair, sizeof pair);
-      }
-      transpose_tile(rows);
-      std::memcpy(out + ((k * p.out_tiles + tile) * p.tiles + q) * p.kTile, rows, sizeof rows);
+      transpose_tile(rows[k]);
+      std::memcpy(out + ((k * p.out_tiles + tile) * p.tiles + q) * p.kTile, rows[k],
+                  sizeof rows[k]);
     }
   }
 }

@@ -242,12 +242,16 @@ TEST(SpikeConv2dTilesPolicy, PartsAddUpToTheValue) {
     const uint32_t bits = random() % 0x60000000U + 0x10000000U;  // both signs' normal range
     float value;
     std::memcpy(&value, &bits, sizeof value);
-    const double sum = static_cast<double>(from_bf16(split_bf16(value, 0))) +
-                       from_bf16(split_bf16(value, 1)) + from_bf16(split_bf16(value, 2));
-    ASSERT_EQ(sum, value);
+    uint16_t parts[3];
+    split_lanes<3>(&value, 1, parts, 1);
+    const double sum = static_cast<double>(from_bf16(parts[0])) + from_bf16(parts[1]);
+    ASSERT_EQ(sum + from_bf16(parts[2]), value);
   }
-  EXPECT_EQ(from_bf16(split_bf16(INFINITY, 0)), INFINITY);
-  EXPECT_EQ(split_bf16(INFINITY, 1), 0);
+  const float infinity = INFINITY;
+  uint16_t parts[2];
+  split_lanes<2>(&infinity, 1, parts, 1);
+  EXPECT_EQ(from_bf16(parts[0]), INFINITY);
+  EXPECT_EQ(parts[1], 0);
 }
 
 }  // namespace
