@@ -1,5 +1,6 @@
 // Operators about the library itself.
 #include "cpu/isa.h"
+#include "cpu/tile_policy.h"
 #include "lampyris_ops_build_id.h"
 #include "ops/tensor.h"
 
@@ -16,6 +17,9 @@ std::string set_isa_text(std::string name) {
   return std::string(isa_name(set_isa(parse_isa(name))));
 }
 
+// Runs kernels on matrix tiles in plain loops, returns whether it was so before. For tests.
+bool set_emulated_tiles(bool on) { return emulate_tiles(on); }
+
 }  // namespace
 
 STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
@@ -23,6 +27,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
   m.def("isa() -> str");
   m.def("isa_available() -> str");
   m.def("_set_isa(str name) -> str");
+  m.def("_emulate_tiles(bool on) -> bool");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lampyris, CompositeExplicitAutograd, m) {
@@ -30,6 +35,7 @@ STABLE_TORCH_LIBRARY_IMPL(lampyris, CompositeExplicitAutograd, m) {
   m.impl("isa", TORCH_BOX(&isa_text));
   m.impl("isa_available", TORCH_BOX(&isa_available_text));
   m.impl("_set_isa", TORCH_BOX(&set_isa_text));
+  m.impl("_emulate_tiles", TORCH_BOX(&set_emulated_tiles));
 }
 
 }  // namespace lampyris

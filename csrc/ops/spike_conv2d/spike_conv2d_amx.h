@@ -7,20 +7,25 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
+#include "cpu/tile_policy.h"
 #include "ops/spike_conv2d/spike_conv2d.h"
 
 namespace lampyris {
-
-// kAmx throws where isa() is not amx; kEmulated is for tests and runs anywhere.
-enum class TilePolicy { kAmx, kEmulated };
 
 // Runs range(b, e) over [begin, end) in pieces of at least `grain`: lampyris::parallel or torch's.
 using RunRanges = std::function<void(int64_t begin, int64_t end, int64_t grain,
                                      const std::function<void(int64_t, int64_t)>& range)>;
 
-// Tiles pay off: groups are wide enough to fill them.
-bool tiles_fit(const SpikeConv2dShape& s);
+// How many parts to use for a result, 0 where another kernel is faster or there are no tiles.
+// `exact`: to float32 accuracy; else the operands may be rounded to bfloat16.
+int forward_parts(const SpikeConv2dShape& s, bool exact, double density);
+int grad_weight_parts(const SpikeConv2dShape& s, bool exact, double density);
+int grad_input_parts(const SpikeConv2dShape& s, bool exact);
+
+// "amx bf16x3", "amx bf16"; marked where tiles are emulated.
+std::string tile_kernel_name(int parts);
 
 // parts: 3 (float32 accuracy), 2 or 1 (bfloat16 weights).
 void spike_conv2d_tiles(const SpikeConv2d<float>& a, int parts, TilePolicy policy,

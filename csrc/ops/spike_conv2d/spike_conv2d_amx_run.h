@@ -7,7 +7,7 @@
 namespace lampyris {
 
 inline void check_policy(TilePolicy policy) {
-  if (policy == TilePolicy::kAmx && isa() != Isa::kAmx) {
+  if (policy != TilePolicy::kEmulated && isa() != Isa::kAmx) {
     fail("spike_conv2d: isa must be amx for tiles, got {}", isa_name(isa()));
   }
 }

@@ -12,13 +12,12 @@ from lampyris import ops  # noqa: F401  (loads the operators)
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-_ISAS = ("base", "avx2", "avx512")
+_ISAS = ("base", "avx2", "avx512", "amx")
 _CUDA = torch.cuda.is_available() and torch._C._dispatch_has_kernel_for_dispatch_key("lampyris::lif", "CUDA")
 
 
 def _usable_isas() -> tuple[str, ...]:
-    best = torch.ops.lampyris.isa_available().replace("amx", "avx512")
-    return _ISAS[: _ISAS.index(best) + 1]
+    return _ISAS[: _ISAS.index(torch.ops.lampyris.isa_available()) + 1]
 
 
 @pytest.fixture(params=["cpu", "cuda"] if _CUDA else ["cpu"])
@@ -32,6 +31,17 @@ def isa(request):
     """Runs the test with each instruction set of this processor."""
     before = torch.ops.lampyris._set_isa(request.param)
     yield request.param
+    torch.ops.lampyris._set_isa(before)
+
+
+@pytest.fixture(params=[*_usable_isas(), "emulated tiles"])
+def tiles(request):
+    """As isa, and with the kernels for amx in plain loops. For operators that have such kernels."""
+    emulated = request.param == "emulated tiles"
+    before = torch.ops.lampyris._set_isa(_usable_isas()[-1] if emulated else request.param)
+    torch.ops.lampyris._emulate_tiles(emulated)
+    yield request.param
+    torch.ops.lampyris._emulate_tiles(False)
     torch.ops.lampyris._set_isa(before)
 
 
