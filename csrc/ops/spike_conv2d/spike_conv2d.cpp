@@ -2,6 +2,7 @@
 
 #include "cpu/isa.h"
 #include "cpu/kernel_log.h"
+#include "ops/spike_conv2d/spike_conv2d_amx_front.h"
 #include "ops/spike_conv2d/spike_conv2d_event.h"
 #include "ops/spike_conv2d/spike_conv2d_event_grad.h"
 #include "ops/spike_conv2d/spike_conv2d_front.h"
@@ -13,7 +14,7 @@ namespace {
 struct Cpu {
   template <typename T>
   static Tensor forward(const SpikeConv2dShape& s, const Tensor& words, const Tensor& weight,
-                        const std::optional<Tensor>& bias, Precision) {
+                        const std::optional<Tensor>& bias, Precision precision) {
     const Tensor out =
         empty_channels_last({s.images, s.out_channels, s.out_height(), s.out_width()},
                             weight.scalar_type(), weight);
@@ -24,6 +25,7 @@ struct Cpu {
                            static_cast<double>(s.spikes());
     const int64_t rows = s.images * s.out_height();
     if constexpr (std::is_same_v<T, float>) {
+      if (tiles_forward(a, precision, density)) return out;
       if (events_fit(s)) {
         const Tensor packed = empty({event_weights(s)}, ScalarType::Float, weight);
         float* weights = packed.mutable_data_ptr<float>();
@@ -47,13 +49,14 @@ struct Cpu {
 
   template <typename T>
   static Tensor grad_weight(const SpikeConv2dShape& s, const Tensor& words, const Tensor& grad,
-                            Precision) {
+                            Precision precision) {
     const Tensor out =
         empty({s.out_channels, s.group_in(), s.kernel_height, s.kernel_width}, grad.scalar_type(),
               grad);
     const SpikeConv2dGradWeight<T> a{s, words_of(words), grad.const_data_ptr<T>(),
                                      out.mutable_data_ptr<T>()};
     if constexpr (std::is_same_v<T, float>) {
+      if (tiles_grad_weight(a, precision)) return out;
       const auto threads = static_cast<int64_t>(torch::stable::get_num_threads());
       const int64_t blocks = EventGradWeight(a, 1).items();
       EventGradWeight events(a, threads / std::gcd(threads, blocks));
@@ -71,6 +74,11 @@ struct Cpu {
         0, s.words_per_pixel(), 1,
         [&](int64_t begin, int64_t end) { spike_conv2d_grad_weight_words(a, begin, end); });
     return out;
+  }
+
+  static std::optional<Tensor> grad_input(const SpikeConv2dShape& s, const Tensor& grad,
+                                          const Tensor& weight, Precision precision) {
+    return tiles_grad_input(s, grad, weight, precision);
   }
 
   static ScalarType grad_input_type(const SpikeConv2dShape&, ScalarType sums, Precision) {

@@ -151,7 +151,8 @@ Tensor spike_conv2d_grad_weight(Tensor words, Tensor carrier, Tensor grad, Tenso
   return cast(out, weight.scalar_type());
 }
 
-// Gradient of the carrier: a dense transposed convolution, by torch.
+// Gradient of the carrier: a dense transposed convolution, by the backend's grad_input(conv, grad,
+// weight, precision) where it has one and takes the case, else by torch.
 template <class Backend>
 Tensor spike_conv2d_grad_input(Tensor carrier, Tensor grad, Tensor weight, int64_t stride,
                                int64_t padding, int64_t groups, std::string precision) {
@@ -162,6 +163,12 @@ Tensor spike_conv2d_grad_input(Tensor carrier, Tensor grad, Tensor weight, int64
   check_float_weight(kOp, weight, std::nullopt);
   check_grad(kOp, grad, s, weight);
   const Precision p = parse_precision(kOp, precision);
+  if constexpr (requires { Backend::grad_input(s, grad, weight, p); }) {
+    if (sum_type(weight) == ScalarType::Float) {
+      const std::optional<Tensor> dx = Backend::grad_input(s, grad, weight, p);
+      if (dx.has_value()) return cast(*dx, carrier.scalar_type());
+    }
+  }
   const ScalarType type = Backend::grad_input_type(s, sum_type(weight), p);
   const bool round = p == Precision::kBfloat16;
   const Tensor dx = convolution_grad_input(in_channels_last(as_operand(grad, type, round)),

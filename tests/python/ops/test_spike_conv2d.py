@@ -52,7 +52,7 @@ def test_by_hand():
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_equals_reference(case, dtype, device, isa):
+def test_equals_reference(case, dtype, device, tiles):
     tolerance = FLOAT32 if dtype == torch.float32 else 1e-13
     for density in (0.0, 0.1, 0.5, 1.0):
         spikes, weight, bias, options = make(case, dtype, device, density)
@@ -67,7 +67,7 @@ def test_equals_reference(case, dtype, device, isa):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("precision", ["float32", "mixed"])
-def test_gradients_equal_float64(case, precision, device, isa):
+def test_gradients_equal_float64(case, precision, device, tiles):
     spikes, weight, bias, options = make(case, device=device)
     out = reference.spike_conv2d(spikes, weight, bias, **options)
     upstream = torch.randn(out.shape, device=device)
@@ -125,7 +125,7 @@ def test_half_weights_sum_in_float32(dtype, device):
     assert [g.dtype for g in grads] == [torch.float32, dtype, dtype]
 
 
-def test_bfloat16_rounds_the_operands(device, isa):
+def test_bfloat16_rounds_the_operands(device, tiles):
     spikes, weight, bias, options = make(CASES[2], device=device)
     ours = ops.spike_conv2d(spikes, weight, bias, precision="bfloat16", **options)
     assert_close(ours, reference.spike_conv2d(spikes, weight, bias, precision="bfloat16", **options), "sums")
