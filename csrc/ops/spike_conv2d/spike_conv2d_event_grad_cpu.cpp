@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "cpu/bits.h"
+#include "cpu/transpose.h"
 #include "ops/spike_conv2d/spike_conv2d_event_row.h"
 #include "ops/spike_conv2d/spike_conv2d_event_taps.h"
 
@@ -124,9 +125,27 @@ struct Accumulate {
                           sums + (c - first) * s.taps() * kLanes);
         }
       }
-      float* to = grad->problem().grad_weight + (out * s.group_in() + first) * s.taps();
-      for (int64_t o = 0; o < lanes; ++o, to += s.group_in() * s.taps()) {
-        for (int64_t k = 0; k < (last - first) * s.taps(); ++k) to[k] = sums[k * kLanes + o];
+      write<Target>(sums, (last - first) * s.taps(), lanes,
+                    grad->problem().grad_weight + (out * s.group_in() + first) * s.taps(),
+                    s.group_in() * s.taps());
+    }
+  }
+
+  // Sums [count][kLanes] to rows of `count`, one a lane.
+  template <class Target>
+  LAMPYRIS_INLINE static void write(const float* sums, int64_t count, int64_t lanes, float* to,
+                                    int64_t row) {
+    for (int64_t o = 0; o < lanes; o += kTransposeSide) {
+      for (int64_t k = 0; k < count; k += kTransposeSide) {
+        if (o + kTransposeSide <= lanes && k + kTransposeSide <= count) {
+          transpose_tile(Target{}, sums + k * kLanes + o, kLanes, to + o * row + k, row);
+          continue;
+        }
+        for (int64_t i = o; i < std::min(o + kTransposeSide, lanes); ++i) {
+          for (int64_t e = k; e < std::min(k + kTransposeSide, count); ++e) {
+            to[i * row + e] = sums[e * kLanes + i];
+          }
+        }
       }
     }
   }
