@@ -13,11 +13,12 @@ from .conv import Conv2d
 from .dropout import Dropout
 from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
 from .folding import batch_first
+from .fused import reason, set_fused, takes_fused_path
 from .head import DetectionHead
 from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
 from .monitor import Monitor, Rate, monitor
 from .neuron import IF, LIF, PLIF
-from .norm import TDBatchNorm2d
+from .norm import TDBatchNorm2d, synchronise_statistics
 from .stem import Stem, set_time_steps
 from .streaming import Streaming, streaming
 from .time_distributed import TimeDistributed
@@ -56,6 +57,10 @@ __all__ = [
     "convert",
     "detect_anomaly",
     "monitor",
+    "reason",
+    "set_fused",
     "set_time_steps",
     "streaming",
+    "synchronise_statistics",
+    "takes_fused_path",
 ]

@@ -8,9 +8,15 @@ from torch import Tensor
 
 from .folding import check_rank, per_image
 
-__all__ = ["Concat", "Identity", "MaxPool2d", "TimeMean", "Upsample"]
+__all__ = ["Concat", "Identity", "MaxPool2d", "TimeMean", "Upsample", "check_multiple"]
 
 Identity = torch.nn.Identity
+
+
+def check_multiple(shape: torch.Size, k: int) -> None:
+    """Raise ValueError unless maps [T, B, C, H, W] divide into k x k windows."""
+    if shape[3] % k or shape[4] % k:
+        raise ValueError(f"MaxPool2d: x must have H and W that are multiples of {k}, got {list(shape)}")
 
 
 class MaxPool2d(torch.nn.Module):
@@ -31,8 +37,7 @@ class MaxPool2d(torch.nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_rank("MaxPool2d", x)
         k = self.kernel_size
-        if x.shape[3] % k or x.shape[4] % k:
-            raise ValueError(f"MaxPool2d: x must have H and W that are multiples of {k}, got {list(x.shape)}")
+        check_multiple(x.shape, k)
         return per_image(lambda images: F.max_pool2d(images, k), x)
 
     def extra_repr(self) -> str:

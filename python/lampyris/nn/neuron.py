@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -102,19 +104,25 @@ class LIF(torch.nn.Module):
             x,
             self.decay,
             self.threshold,
-            gain=self.gain,
-            reset=self.reset,
-            v_reset=self.v_reset,
-            detach_reset=self.detach_reset,
-            inclusive=self.inclusive,
-            surrogate=self.surrogate,
-            width=self.width,
-            v_init=self._rest(x) if state is None else state,
+            v_init=self.rest(x) if state is None else state,
             membrane=membrane,
             output=output,
+            **self.rule(),
         )
 
-    def _rest(self, x: Tensor) -> Tensor | None:
+    def rule(self) -> dict[str, Any]:
+        """The layer's settings beside decay and threshold, as options of `lampyris.ops.lif`."""
+        return {
+            "gain": self.gain,
+            "reset": self.reset,
+            "v_reset": self.v_reset,
+            "detach_reset": self.detach_reset,
+            "inclusive": self.inclusive,
+            "surrogate": self.surrogate,
+            "width": self.width,
+        }
+
+    def rest(self, x: Tensor) -> Tensor | None:
         """The membrane before the first step; None where the operator's 0 is right."""
         if self.v_reset == 0:
             return None
