@@ -32,10 +32,12 @@ at::Tensor read_image(const std::string& path) {
     throw std::runtime_error("detect: image must be a binary PPM of 255 levels, got " + path);
   }
   std::vector<uint8_t> pixels(static_cast<size_t>(3 * width * height));
-  if (!file.read(reinterpret_cast<char*>(pixels.data()), static_cast<std::streamsize>(pixels.size()))) {
+  const auto count = static_cast<std::streamsize>(pixels.size());
+  if (!file.read(reinterpret_cast<char*>(pixels.data()), count)) {
     throw std::runtime_error("detect: image must hold 3 x width x height bytes, got " + path);
   }
-  return at::from_blob(pixels.data(), {1, height, width, 3}, at::kByte).permute({0, 3, 1, 2}).contiguous();
+  const at::Tensor image = at::from_blob(pixels.data(), {1, height, width, 3}, at::kByte);
+  return image.permute({0, 3, 1, 2}).contiguous();
 }
 
 struct Box {
@@ -59,7 +61,8 @@ std::vector<Box> decode(const at::Tensor& map) {
       const float cx = (static_cast<float>(x) + 0.5F + cell[0][0][y][x]) * kStride;
       const float cy = (static_cast<float>(y) + 0.5F + cell[0][1][y][x]) * kStride;
       const auto half = [&](int64_t c) {
-        return kBoxScale / 2 * std::exp(std::clamp(cell[0][c][y][x], -kLogSizeLimit, kLogSizeLimit));
+        const float log_size = std::clamp(cell[0][c][y][x], -kLogSizeLimit, kLogSizeLimit);
+        return kBoxScale / 2 * std::exp(log_size);
       };
       for (int64_t c = 4; c < map.size(1); ++c) {
         const float score = 1.0F / (1.0F + std::exp(-cell[0][c][y][x]));
@@ -69,7 +72,8 @@ std::vector<Box> decode(const at::Tensor& map) {
       }
     }
   }
-  std::sort(found.begin(), found.end(), [](const Box& a, const Box& b) { return a.score > b.score; });
+  std::sort(found.begin(), found.end(),
+            [](const Box& a, const Box& b) { return a.score > b.score; });
   for (const Box& box : found) {
     const bool covered = std::any_of(kept.begin(), kept.end(), [&](const Box& other) {
       return other.label == box.label && overlap(other, box) > kOverlap;
@@ -86,12 +90,13 @@ void run(const std::vector<std::string>& arguments) {
   torch::inductor::AOTIModelPackageLoader detector(arguments[2]);
   const at::Tensor map = detector.run({read_image(arguments[3])})[0].contiguous();
   for (const Box& b : decode(map)) {
-    std::printf("class %ld score %.3f box %.1f %.1f %.1f %.1f\n", static_cast<long>(b.label), b.score, b.x1,
-                b.y1, b.x2, b.y2);
+    std::printf("class %ld score %.3f box %.1f %.1f %.1f %.1f\n", static_cast<long>(b.label),
+                b.score, b.x1, b.y1, b.x2, b.y2);
   }
   if (arguments.size() > 4) {
-    std::ofstream(arguments[4], std::ios::binary)
-        .write(static_cast<const char*>(map.const_data_ptr()), static_cast<std::streamsize>(map.nbytes()));
+    std::ofstream file(arguments[4], std::ios::binary);
+    file.write(static_cast<const char*>(map.const_data_ptr()),
+               static_cast<std::streamsize>(map.nbytes()));
   }
 }
 

@@ -1,7 +1,8 @@
 // Lampyris operators for torch's C++ frontend: calls through the dispatcher, and their gradients.
 //
-// In Python the operators' autograd is registered by the package; a program without Python brings its
-// own. Both call the same forward and backward operators, so values and gradients are the same bits.
+// In Python the operators' autograd is registered by the package; a program without Python brings
+// its own. Both call the same forward and backward operators: values and gradients are the same
+// bits.
 #pragma once
 
 #include <torch/torch.h>
@@ -18,6 +19,8 @@
 namespace lampyris {
 
 using torch::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
 
 // An operator called by argument names; optional arguments left out are None.
 class Operator {
@@ -79,8 +82,7 @@ struct LifOptions {
 
 struct LifFunction : torch::autograd::Function<LifFunction> {
   // x [T, ...] -> {spikes [T, ...]}, or {carrier [T, ...], words} when packed
-  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const Tensor& x,
-                                                const LifOptions& options) {
+  static variable_list forward(AutogradContext* ctx, const Tensor& x, const LifOptions& options) {
     static const Operator lif("lampyris::lif");
     const bool hard_with_gradient = options.reset == "hard" && !options.detach_reset;
     auto arguments = options.arguments();
@@ -99,12 +101,14 @@ struct LifFunction : torch::autograd::Function<LifFunction> {
     return {out[0].toTensor(), out[4].toTensor()};
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
-                                                 const torch::autograd::variable_list& grads) {
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     static const Operator lif_backward("lampyris::_lif_backward");
     const auto saved = ctx->get_saved_variables();
     std::map<std::string, c10::IValue> arguments = {
-        {"grad_spikes", grads[0]}, {"x", saved[0]}, {"codes", saved[1]}, {"state", ivalue_or_none(saved[2])}};
+        {"grad_spikes", grads[0]},
+        {"x", saved[0]},
+        {"codes", saved[1]},
+        {"state", ivalue_or_none(saved[2])}};
     for (const auto& [name, value] : ctx->saved_data) {
       arguments[name] = value;
     }
@@ -128,7 +132,7 @@ inline Spikes lif_packed(const Tensor& x, LifOptions options) {
 
 struct SpikeConv2dFunction : torch::autograd::Function<SpikeConv2dFunction> {
   // words [N, H, W, ceil(C / 32)], carrier [N, C, H, W], weight [Co, C, kh, kw] -> [N, Co, H', W']
-  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& words, const Tensor& carrier,
+  static Tensor forward(AutogradContext* ctx, const Tensor& words, const Tensor& carrier,
                         const Tensor& weight, int64_t stride, int64_t padding) {
     static const Operator conv("lampyris::spike_conv2d");
     ctx->save_for_backward({words, carrier, weight});
@@ -144,8 +148,7 @@ struct SpikeConv2dFunction : torch::autograd::Function<SpikeConv2dFunction> {
         .toTensor();
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
-                                                 const torch::autograd::variable_list& grads) {
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     static const Operator to_weight("lampyris::_spike_conv2d_grad_weight");
     static const Operator to_input("lampyris::_spike_conv2d_grad_input");
     const auto saved = ctx->get_saved_variables();
@@ -158,14 +161,16 @@ struct SpikeConv2dFunction : torch::autograd::Function<SpikeConv2dFunction> {
                                                        {"precision", std::string("float32")}};
     auto with_words = shared;
     with_words["words"] = saved[0];
-    return {Tensor(), to_input(shared)[0].toTensor(), to_weight(with_words)[0].toTensor(), Tensor(), Tensor()};
+    const Tensor to_carrier = to_input(shared)[0].toTensor();
+    return {Tensor(), to_carrier, to_weight(with_words)[0].toTensor(), Tensor(), Tensor()};
   }
 };
 
 // Convolution of maps [T, B, C, H, W] without bias, in [T, B, Co, H', W'].
-inline Tensor spike_conv2d(const Spikes& spikes, const Tensor& weight, int64_t stride, int64_t padding) {
-  const auto out = SpikeConv2dFunction::apply(spikes.words.flatten(0, 1), spikes.carrier.flatten(0, 1), weight,
-                                              stride, padding);
+inline Tensor spike_conv2d(const Spikes& spikes, const Tensor& weight, int64_t stride,
+                           int64_t padding) {
+  const auto out = SpikeConv2dFunction::apply(
+      spikes.words.flatten(0, 1), spikes.carrier.flatten(0, 1), weight, stride, padding);
   return out.unflatten(0, spikes.carrier.sizes().slice(0, 2));
 }
 

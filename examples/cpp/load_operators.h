@@ -11,7 +11,8 @@ namespace lampyris {
 // Registers the operators of `path` (the package's _ops.so) with torch's dispatcher, for good.
 inline void load_operators(const std::string& path) {
   if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    throw std::runtime_error("load_operators: path must name _ops.so, got " + std::string(dlerror()));
+    throw std::runtime_error("load_operators: path must name _ops.so, got " +
+                             std::string(dlerror()));
   }
 }
 

@@ -1,6 +1,6 @@
 // Trains a small spiking classifier on the digits with torch's C++ frontend.
 //   train _ops.so digits.bin [gradients.bin]
-// gradients.bin: parameters, then their gradients on the first batch, as float32 one after the other.
+// gradients.bin: parameters, then their gradients on the first batch, float32 one after the other.
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -31,7 +31,8 @@ struct Classifier : torch::nn::Module {
     const Tensor current = torch::conv2d(images, first, {}, 1, 1);
     const Tensor shown = current.unsqueeze(0).expand({kSteps, -1, -1, -1, -1});
     const lampyris::Spikes spikes = lampyris::lif_packed(shown, neuron);
-    const Tensor rates = lampyris::lif(lampyris::spike_conv2d(spikes, second, 2, 1), neuron).mean(0);
+    const Tensor deeper = lampyris::spike_conv2d(spikes, second, 2, 1);
+    const Tensor rates = lampyris::lif(deeper, neuron).mean(0);
     return rates.flatten(1).matmul(last.t());
   }
 
@@ -49,7 +50,7 @@ Digits read_digits(const std::string& path) {
   constexpr int64_t kRow = kSide * kSide + 1;
   const auto rows = static_cast<int64_t>(bytes.size()) / kRow;
   if (rows <= kTraining) {
-    throw std::runtime_error("train: digits must hold more than 1400 rows of 65 bytes, got " + path);
+    throw std::runtime_error("train: digits must be more than 1400 rows of 65 bytes, got " + path);
   }
   const Tensor all = torch::from_blob(bytes.data(), {rows, kRow}, torch::kByte).clone();
   const Tensor pixels = all.narrow(1, 0, kRow - 1).to(torch::kFloat) / kWhite;
@@ -58,7 +59,8 @@ Digits read_digits(const std::string& path) {
 
 void write(std::ofstream& file, const Tensor& tensor) {
   const Tensor whole = tensor.detach().contiguous();
-  file.write(static_cast<const char*>(whole.const_data_ptr()), static_cast<std::streamsize>(whole.nbytes()));
+  file.write(static_cast<const char*>(whole.const_data_ptr()),
+             static_cast<std::streamsize>(whole.nbytes()));
 }
 
 void write_gradients(const std::string& path, const Classifier& model) {
@@ -87,15 +89,16 @@ void run(const std::vector<std::string>& arguments) {
     for (const Tensor& batch : order.split(kBatch)) {
       optimizer.zero_grad();
       const Tensor logits = model.forward(digits.images.index({batch}));
-      const Tensor loss = torch::nn::functional::cross_entropy(logits, digits.classes.index({batch}));
+      const Tensor classes = digits.classes.index({batch});
+      const Tensor loss = torch::nn::functional::cross_entropy(logits, classes);
       loss.backward();
       if (first && arguments.size() > 3) write_gradients(arguments[3], model);
       first = false;
       optimizer.step();
       sum += loss.item<double>() * static_cast<double>(batch.numel());
     }
-    std::printf("epoch %ld loss %.4f accuracy %.4f\n", static_cast<long>(epoch + 1), sum / kTraining,
-                accuracy(model, digits));
+    std::printf("epoch %ld loss %.4f accuracy %.4f\n", static_cast<long>(epoch + 1),
+                sum / kTraining, accuracy(model, digits));
   }
 }
 
