@@ -33,6 +33,7 @@ class Case:
         density: share of ones among spikes, or None.
         neuron_steps: T x neurons of one call; when given, the bytes that autograd saves are measured
             and divided by it.
+        held: tensors that the caller keeps anyway, as weights: not counted among the saved bytes.
         fresh_too: measure in processes of its own, with glibc as it comes and with kept pages.
     """
 
@@ -42,6 +43,7 @@ class Case:
     peer_name: str
     density: float | None = None
     neuron_steps: int | None = None
+    held: tuple = ()
     fresh_too: bool = False
 
 
@@ -83,8 +85,8 @@ def _sample(call: Callable[[], object]) -> float:
     return best * 1e3
 
 
-def saved_bytes(call: Callable[[], object]) -> int:
-    """Bytes of all storages that autograd saves during ``call``, each storage once.
+def saved_bytes(call: Callable[[], object], held: tuple = ()) -> int:
+    """Bytes of all storages that autograd saves during ``call``, each once, without those of ``held``.
 
     An input counts when an operator saves it; a view counts with its whole storage.
 
@@ -105,6 +107,8 @@ def saved_bytes(call: Callable[[], object]) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         call()
+    for tensor in held:
+        kept.pop(tensor.untyped_storage().data_ptr(), None)
     return sum(storage.nbytes() for storage in kept.values())
 
 
@@ -179,4 +183,4 @@ def measure(cases: Iterable[Case], rounds: int = 7, keep_pages: bool = True) -> 
 def _saved(case: Case, call: Callable[[], object]) -> float | None:
     if case.neuron_steps is None:
         return None
-    return saved_bytes(call) / case.neuron_steps
+    return saved_bytes(call, case.held) / case.neuron_steps

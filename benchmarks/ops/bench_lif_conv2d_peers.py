@@ -75,5 +75,7 @@ def cases() -> list[Case]:
             step = partial(_step, partial(ours, precision=precision), leaves, grad)
             for label, peer in peers.items():
                 name = f"lif_conv2d C{channels}@{side} {precision} fwd+bwd"
-                out.append(Case(name, step, partial(_step, peer, leaves, grad), label, density, x.numel()))
+                peer_step = partial(_step, peer, leaves, grad)
+                held = tuple(leaves[1:])
+                out.append(Case(name, step, peer_step, label, density, x.numel(), held))
     return out

@@ -20,13 +20,13 @@ def skipped() -> list[str]:
 
 
 def spikingjelly(channels: int):
-    """(x, residual) -> spikes, with EMS-YOLO's neuron."""
+    """(x, residual) -> spikes, with EMS-YOLO's neuron; and the norm."""
     from spikingjelly.activation_based import layer
 
     norm = layer.BatchNorm2d(channels, step_mode="m")
     torch.nn.init.constant_(norm.weight, 0.5)
     neuron = lif_spikingjelly(tau=1.0 / (1.0 - DECAY), threshold=THRESHOLD, input_decayed=False)
-    return lambda x, residual: neuron(norm(x) + residual)
+    return lambda x, residual: neuron(norm(x) + residual), norm
 
 
 def _step(function, leaves: list[Tensor], grad: Tensor) -> None:
@@ -57,8 +57,10 @@ def cases() -> list[Case]:
                 for t in (*inputs, grad)
             ]
             their_leaves = [t.requires_grad_() for t in theirs[:2]]
-            peer = partial(_step, spikingjelly(channels), their_leaves, theirs[2])
+            network, norm = spikingjelly(channels)
+            peer = partial(_step, network, their_leaves, theirs[2])
             name = f"tdbn_add_lif C{channels}@{side} fwd+bwd packed"
             steps = inputs[0].numel()
-            out.append(Case(name, ours, peer, f"SpikingJelly {order}", density, steps))
+            held = (*parameters, *norm.parameters(), *norm.buffers())
+            out.append(Case(name, ours, peer, f"SpikingJelly {order}", density, steps, held))
     return out

@@ -33,6 +33,7 @@ def test_saved_bytes_counts_each_storage_once():
     assert saved_bytes(lambda: x + 1) == 0
     assert saved_bytes(lambda: x.exp()) == 32  # the result
     assert saved_bytes(lambda: x * x) == 32  # both factors are one storage
+    assert saved_bytes(lambda: x * x, (x,)) == 0
     assert saved_bytes(lambda: x[:2] * x[2:4]) == 32  # views count with the whole of it
 
 
