@@ -88,6 +88,25 @@ bool has_avx512_bf16() {
 #endif
 }
 
+bool has_vnni() {
+#if defined(__x86_64__)
+  static const bool present = __builtin_cpu_supports("avx512vnni") != 0;
+  return present && isa() >= Isa::kAvx512;
+#else
+  return false;
+#endif
+}
+
+bool has_vbmi2() {
+#if defined(__x86_64__)
+  static const bool present = __builtin_cpu_supports("avx512vbmi") != 0 &&
+                              __builtin_cpu_supports("avx512vbmi2") != 0;
+  return present && isa() >= Isa::kAvx512;
+#else
+  return false;
+#endif
+}
+
 Isa set_isa(Isa isa) { return chosen().exchange(std::min(isa, isa_available())); }
 
 }  // namespace lampyris

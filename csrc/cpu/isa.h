@@ -26,6 +26,10 @@ Isa isa();
 // more and the processor has AVX512_BF16.
 bool has_avx512_bf16();
 
+// Likewise AVX512-VNNI (products of bytes summed in int32) and AVX512-VBMI2 (bytes compressed).
+bool has_vnni();
+bool has_vbmi2();
+
 // Sets it for the process, never above isa_available(); returns the previous one.
 Isa set_isa(Isa isa);
 

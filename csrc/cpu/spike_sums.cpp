@@ -1,0 +1,121 @@
+#include "cpu/spike_sums.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "cpu/dispatch.h"
+#include "cpu/spike_sums_kernels.h"
+
+namespace lampyris {
+
+namespace {
+
+// Densities from which VNNI wins over events (3 x 3, 64 to 256 outputs; one core of a Zen 5).
+constexpr double kVnniDensity = 0.22;
+
+// Lists and expanded rows of a tile stay in L1 or L2.
+constexpr int64_t kTileRows = 8;
+
+struct CountBits {
+  template <class Target>
+  LAMPYRIS_INLINE static void run(const uint32_t* words, int64_t count, int64_t* total) {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < count; ++i) sum += std::popcount(words[i]);
+    *total = sum;
+  }
+};
+
+}  // namespace
+
+std::string_view sums_kernel_name(SumsKernel kernel) {
+  switch (kernel) {
+    case SumsKernel::kEvent:
+      return "event int8";
+    case SumsKernel::kChannel:
+      return "channel int8";
+    default:
+      return "vnni int8";
+  }
+}
+
+double spike_density(const SpikeSums& s, const uint32_t* spikes, int64_t images) {
+  int64_t ones = 0;
+  dispatch<CountBits>(spikes, images * s.image_words(), &ones);
+  const int64_t places = images * s.height * s.width * s.channels;
+  return places == 0 ? 0.0 : static_cast<double>(ones) / static_cast<double>(places);
+}
+
+SumsKernel choose_sums_kernel(const SpikeSums& s, double density) {
+  if (s.groups > 1 && s.group_channels() == 1 && s.group_outputs() == 1 &&
+      s.taps() <= kChannelTaps) {
+    return SumsKernel::kChannel;
+  }
+  if (s.groups == 1 && s.kernel_height <= kVnniKernel && density > kVnniDensity &&
+      vnni_sums_available()) {
+    return SumsKernel::kVnni;
+  }
+  return SumsKernel::kEvent;
+}
+
+SpikeWeights::SpikeWeights(const SpikeSums& s, SumsKernel kernel) : shape_(s), kernel_(kernel) {
+  if (kernel == SumsKernel::kChannel) {
+    lanes_ = (s.channels + kChannelLanes - 1) / kChannelLanes * kChannelLanes;
+    blocks_ = 1;
+    std::fill_n(rows_.reserve(s.taps() * lanes_), s.taps() * lanes_, int16_t{0});
+    return;
+  }
+  const int64_t unit = kernel == SumsKernel::kVnni ? kVnniLanes : kEventLanes;
+  const int64_t vectors = (s.group_outputs() + unit - 1) / unit;
+  blocks_ = (vectors + kMostVectors - 1) / kMostVectors;
+  lanes_ = (vectors + blocks_ - 1) / blocks_ * unit;
+  if (kernel == SumsKernel::kVnni) {
+    bytes_.reserve(blocks_ * s.taps() * quads() * lanes_ * 4);
+  } else {
+    bytes_.reserve(s.groups * blocks_ * block_bytes());
+  }
+}
+
+void SpikeWeights::pack(const int8_t* weight) {
+  switch (kernel_) {
+    case SumsKernel::kEvent:
+      return pack_rows(weight);
+    case SumsKernel::kChannel:
+      return pack_channels(weight);
+    case SumsKernel::kVnni:
+      return pack_bytes(weight);
+  }
+}
+
+void SpikeTile::load(const SpikeWeights& w, const uint32_t* image, int64_t begin, int64_t end) {
+  image_ = image;
+  first_ = begin;
+  rows_ = end - begin;
+  if (w.kernel() == SumsKernel::kEvent) load_events(*this, w, begin, end);
+  if (w.kernel() == SumsKernel::kVnni) load_bytes(*this, w, begin, end);
+}
+
+void SpikeTile::sums(const SpikeWeights& w, int64_t begin, int64_t end, int32_t* out,
+                     int64_t pitch) const {
+  switch (w.kernel()) {
+    case SumsKernel::kEvent:
+      return event_sums(*this, w, begin, end, out, pitch);
+    case SumsKernel::kChannel:
+      return channel_sums(*this, w, begin, end, out, pitch);
+    case SumsKernel::kVnni:
+      return vnni_sums(*this, w, begin, end, out, pitch);
+  }
+}
+
+void spike_sums_rows(const SpikeSumsJob& job, int64_t begin, int64_t end) {
+  const SpikeSums& s = job.weights->shape();
+  SpikeTile tile;
+  for (int64_t r = begin; r < end;) {
+    const int64_t n = r / s.out_height, y = r % s.out_height;
+    const int64_t stop = std::min({s.out_height, y + end - r, y + kTileRows});
+    tile.load(*job.weights, job.spikes + n * s.image_words(), y, stop);
+    tile.sums(*job.weights, y, stop, job.out + r * s.out_width * s.outputs, s.outputs);
+    r += stop - y;
+  }
+}
+
+}  // namespace lampyris
