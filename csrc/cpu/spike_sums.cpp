@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "core/error.h"
 #include "cpu/dispatch.h"
 #include "cpu/spike_sums_kernels.h"
 
@@ -11,7 +12,7 @@ namespace lampyris {
 namespace {
 
 // Densities from which VNNI wins over events (3 x 3, 64 to 256 outputs; one core of a Zen 5).
-constexpr double kVnniDensity = 0.22;
+constexpr double kVnniDensity = 0.25;
 
 // Lists and expanded rows of a tile stay in L1 or L2.
 constexpr int64_t kTileRows = 8;
@@ -22,6 +23,33 @@ struct CountBits {
     int64_t sum = 0;
     for (int64_t i = 0; i < count; ++i) sum += std::popcount(words[i]);
     *total = sum;
+  }
+};
+
+// As many as stay in registers, and offsets of the lists below 2^31.
+int64_t most_event_vectors(const SpikeWeights& w) {
+  const SpikeSums& s = w.shape();
+  const int64_t most = isa() >= Isa::kAvx512 ? kSumVectors : (isa() == Isa::kAvx2 ? 2 : 1);
+  const int64_t bytes = s.width * s.kernel_height * w.row_words() * 32 * kSumLanes;
+  const int64_t fit = ((int64_t{1} << 31) - 1) / std::max<int64_t>(bytes, 1);
+  if (fit < 1) {
+    fail("spike sums: width x kernel height x channels must stay below 2^25, got {} x {} x {}",
+         s.width, s.kernel_height, s.group_channels());
+  }
+  return std::min(most, fit);
+}
+
+// int32 wraps, as everywhere in two's complement.
+struct AddBias {
+  template <class Target>
+  LAMPYRIS_INLINE static void run(const int32_t* bias, int64_t outputs, int64_t pixels,
+                                  int32_t* out) {
+    for (int64_t p = 0; p < pixels; ++p, out += outputs) {
+      for (int64_t o = 0; o < outputs; ++o) {
+        out[o] = static_cast<int32_t>(static_cast<uint32_t>(out[o]) +
+                                      static_cast<uint32_t>(bias[o]));
+      }
+    }
   }
 };
 
@@ -64,9 +92,10 @@ SpikeWeights::SpikeWeights(const SpikeSums& s, SumsKernel kernel) : shape_(s), k
     std::fill_n(rows_.reserve(s.taps() * lanes_), s.taps() * lanes_, int16_t{0});
     return;
   }
-  const int64_t unit = kernel == SumsKernel::kVnni ? kVnniLanes : kEventLanes;
+  const int64_t unit = kernel == SumsKernel::kVnni ? kVnniLanes : kSumLanes;
+  const int64_t most = kernel == SumsKernel::kVnni ? kSumVectors : most_event_vectors(*this);
   const int64_t vectors = (s.group_outputs() + unit - 1) / unit;
-  blocks_ = (vectors + kMostVectors - 1) / kMostVectors;
+  blocks_ = (vectors + most - 1) / most;
   lanes_ = (vectors + blocks_ - 1) / blocks_ * unit;
   if (kernel == SumsKernel::kVnni) {
     bytes_.reserve(blocks_ * s.taps() * quads() * lanes_ * 4);
@@ -113,7 +142,9 @@ void spike_sums_rows(const SpikeSumsJob& job, int64_t begin, int64_t end) {
     const int64_t n = r / s.out_height, y = r % s.out_height;
     const int64_t stop = std::min({s.out_height, y + end - r, y + kTileRows});
     tile.load(*job.weights, job.spikes + n * s.image_words(), y, stop);
-    tile.sums(*job.weights, y, stop, job.out + r * s.out_width * s.outputs, s.outputs);
+    int32_t* out = job.out + r * s.out_width * s.outputs;
+    tile.sums(*job.weights, y, stop, out, s.outputs);
+    if (job.bias != nullptr) dispatch<AddBias>(job.bias, s.outputs, (stop - y) * s.out_width, out);
     r += stop - y;
   }
 }

@@ -82,11 +82,11 @@ class SpikeTile {
   void sums(const SpikeWeights& w, int64_t begin, int64_t end, int32_t* out, int64_t pitch) const;
 
  private:
-  friend struct EventLoad;
-  friend struct EventRows;
-  friend struct ChannelRows;
-  friend struct VnniLoad;
-  friend struct VnniRows;
+  friend struct EventSumsLoad;
+  friend struct EventSumsRows;
+  friend struct ChannelSumsRows;
+  friend struct VnniSumsLoad;
+  friend struct VnniSumsRows;
 
   const uint32_t* image_ = nullptr;
   int64_t first_ = 0, rows_ = 0;  // output rows
@@ -100,6 +100,7 @@ class SpikeTile {
 struct SpikeSumsJob {
   const SpikeWeights* weights = nullptr;
   const uint32_t* spikes = nullptr;  // [n][height][width][words]
+  const int32_t* bias = nullptr;     // [outputs] added to the sums, or null
   int32_t* out = nullptr;            // [n][out_height][out_width][outputs]
 };
 

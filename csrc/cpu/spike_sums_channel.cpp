@@ -32,7 +32,7 @@ LAMPYRIS_TARGET_AVX512 inline void masked_add(Avx512, Sums& sums, uint32_t mask,
 
 }  // namespace
 
-struct ChannelRows {
+struct ChannelSumsRows {
   template <class Target>
   LAMPYRIS_INLINE static void run(const SpikeTile* tile, const SpikeWeights* w, int64_t begin,
                                   int64_t end, int32_t* out, int64_t pitch) {
@@ -69,7 +69,7 @@ struct ChannelRows {
 
 void channel_sums(const SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t end,
                   int32_t* out, int64_t pitch) {
-  dispatch<ChannelRows>(&tile, &w, begin, end, out, pitch);
+  dispatch<ChannelSumsRows>(&tile, &w, begin, end, out, pitch);
 }
 
 }  // namespace lampyris

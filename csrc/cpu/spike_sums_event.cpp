@@ -74,7 +74,7 @@ LAMPYRIS_TARGET_VBMI2 inline int32_t* append(Vbmi2, uint64_t bits, int32_t base,
 
 }  // namespace
 
-struct EventLoad {
+struct EventSumsLoad {
   template <class Target>
   LAMPYRIS_INLINE static void run(SpikeTile* tile, const SpikeWeights* w, int64_t begin,
                                   int64_t end) {
@@ -144,11 +144,11 @@ struct EventLoad {
 
 // A 16-bit lane of a row holds two weights plus 128: sums of whole lanes and of their upper bytes
 // give both, for up to kEventsPerFlush events, at half the bytes of 16-bit weights.
-struct EventRows {
+struct EventSumsRows {
   template <class Target>
   LAMPYRIS_INLINE static void run(const SpikeTile* tile, const SpikeWeights* w, int64_t begin,
                                   int64_t end, int32_t* out, int64_t pitch) {
-    switch (w->lanes() / kEventLanes) {
+    switch (w->lanes() / kSumLanes) {
       case 1:
         return blocks<1>(*tile, *w, begin, end, out, pitch);
       case 2:
@@ -165,13 +165,13 @@ struct EventRows {
                                      int64_t end, int32_t* out, int64_t pitch) {
     const SpikeSums& s = w.shape();
     const int64_t group = s.group_outputs();
-    const int64_t column = s.kernel_height * w.row_words() * 32 * N * kEventLanes;
+    const int64_t column = s.kernel_height * w.row_words() * 32 * N * kSumLanes;
     for (int64_t b = 0; b < s.groups * w.blocks(); ++b) {
-      const int64_t g = b / w.blocks(), o = b % w.blocks() * N * kEventLanes;
+      const int64_t g = b / w.blocks(), o = b % w.blocks() * N * kSumLanes;
       const int32_t* start = tile.starts_.data() + (g * tile.rows_ + begin - tile.first_) * (s.width + 1);
       const uint8_t* rows = w.bytes() + b * w.block_bytes();
       int32_t* to = out + g * group + o;
-      const int64_t count = std::min<int64_t>(N * kEventLanes, group - o);
+      const int64_t count = std::min<int64_t>(N * kSumLanes, group - o);
       for (int64_t y = begin; y < end; ++y, start += s.width + 1) {
         for (int64_t x = 0; x < s.out_width; ++x, to += pitch) {
           pixel<N>(tile.events_.data(), s, start, rows, x * s.stride - s.padding, column, count, to);
@@ -191,11 +191,11 @@ struct EventRows {
     int64_t n = start[until] - start[from];
     rows -= left * column;
     Lanes all[N] = {}, upper[N] = {};
-    if (n <= kEventsPerFlush && count == N * kEventLanes) {
+    if (n <= kEventsPerFlush && count == N * kSumLanes) {
       add<N>(rows, event, n, all, upper);
       return flush<N>(all, upper, n, to, false);
     }
-    alignas(64) int32_t wide[N * kEventLanes] = {};
+    alignas(64) int32_t wide[N * kSumLanes] = {};
     for (; n > 0; n -= kEventsPerFlush, event += kEventsPerFlush) {
       const int64_t some = std::min(n, kEventsPerFlush);
       add<N>(rows, event, some, all, upper);
@@ -227,7 +227,7 @@ struct EventRows {
       const Lanes lower = all[v] - (upper[v] << 8);
       std::memcpy(values[0], &lower, sizeof(lower));
       std::memcpy(values[1], &upper[v], sizeof(lower));
-      int32_t* to = wide + v * kEventLanes;
+      int32_t* to = wide + v * kSumLanes;
       if (add) {
         for (int i = 0; i < 32; ++i) to[i] += values[0][i] - bias;
         for (int i = 0; i < 32; ++i) to[32 + i] += values[1][i] - bias;
@@ -245,7 +245,7 @@ namespace {
 #if defined(__x86_64__)
 LAMPYRIS_TARGET_VBMI2 void load_vbmi2(SpikeTile* tile, const SpikeWeights* w, int64_t begin,
                                       int64_t end) {
-  EventLoad::run<Vbmi2>(tile, w, begin, end);
+  EventSumsLoad::run<Vbmi2>(tile, w, begin, end);
 }
 #endif
 
@@ -255,12 +255,12 @@ void load_events(SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t 
 #if defined(__x86_64__)
   if (isa() >= Isa::kAvx512 && has_vbmi2()) return load_vbmi2(&tile, &w, begin, end);
 #endif
-  dispatch<EventLoad>(&tile, &w, begin, end);
+  dispatch<EventSumsLoad>(&tile, &w, begin, end);
 }
 
 void event_sums(const SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t end,
                 int32_t* out, int64_t pitch) {
-  dispatch<EventRows>(&tile, &w, begin, end, out, pitch);
+  dispatch<EventSumsRows>(&tile, &w, begin, end, out, pitch);
 }
 
 }  // namespace lampyris

@@ -5,10 +5,10 @@
 
 namespace lampyris {
 
-inline constexpr int64_t kEventLanes = 64;  // outputs of a 64-byte row of weights
+inline constexpr int64_t kSumLanes = 64;  // outputs of a 64-byte row of weights
 inline constexpr int64_t kChannelLanes = 32;
 inline constexpr int64_t kVnniLanes = 16;   // int32 lanes of 64 bytes
-inline constexpr int64_t kMostVectors = 4;  // sums kept in registers for a pixel, in 64 bytes
+inline constexpr int64_t kSumVectors = 4;  // sums kept in registers for a pixel, in 64 bytes
 // 16-bit sums hold this many weights of [0, 255], whatever they are.
 inline constexpr int64_t kEventsPerFlush = 257;
 inline constexpr int64_t kChannelTaps = 255;

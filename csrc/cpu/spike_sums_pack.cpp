@@ -65,7 +65,7 @@ void for_columns(const int8_t* weight, int64_t count, int64_t fan_in, int64_t pa
 // Weights of outputs [o, o + 16) of a row in the event kernel's order: output 64 v + 32 h + i is
 // byte 64 v + 2 i + h, plus 128.
 void put_event_weights(uint8_t* row, int64_t o, const int8_t* weights) {
-  uint8_t* to = row + o / kEventLanes * kEventLanes + o % 32 * 2 + o / 32 % 2;
+  uint8_t* to = row + o / kSumLanes * kSumLanes + o % 32 * 2 + o / 32 % 2;
   for (int64_t i = 0; i < kTile; ++i) to[2 * i] = static_cast<uint8_t>(weights[i] + 128);
 }
 

@@ -101,7 +101,7 @@ void some_pixels(int64_t some, const SpikeSums& s, const uint8_t* const* rows, i
 
 }  // namespace
 
-struct VnniLoad {
+struct VnniSumsLoad {
   static void run(SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t end) {
     const SpikeSums& s = w.shape();
     const int64_t first = first_row(s, begin);
@@ -118,14 +118,14 @@ struct VnniLoad {
   }
 };
 
-struct VnniRows {
+struct VnniSumsRows {
   template <int N>
   static void run(const SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t end,
                   int32_t* out, int64_t pitch) {
     const SpikeSums& s = w.shape();
     const int64_t bytes = pixel_bytes(w), row_bytes = padded_width(s) * bytes;
     const int64_t row_quads = s.kernel_width * w.quads();
-    const int64_t first = VnniLoad::first_row(s, tile.first_);
+    const int64_t first = VnniSumsLoad::first_row(s, tile.first_);
     const uint8_t* rows[kVnniKernel];
     for (int64_t b = 0; b < w.blocks(); ++b) {
       const uint8_t* weights = w.bytes() + b * s.kernel_height * row_quads * N * 64;
@@ -151,20 +151,20 @@ struct VnniRows {
 bool vnni_sums_available() { return isa() >= Isa::kAvx512 && has_vnni(); }
 
 void load_bytes(SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t end) {
-  VnniLoad::run(tile, w, begin, end);
+  VnniSumsLoad::run(tile, w, begin, end);
 }
 
 void vnni_sums(const SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t end,
                int32_t* out, int64_t pitch) {
   switch (w.lanes() / kVnniLanes) {
     case 1:
-      return VnniRows::run<1>(tile, w, begin, end, out, pitch);
+      return VnniSumsRows::run<1>(tile, w, begin, end, out, pitch);
     case 2:
-      return VnniRows::run<2>(tile, w, begin, end, out, pitch);
+      return VnniSumsRows::run<2>(tile, w, begin, end, out, pitch);
     case 3:
-      return VnniRows::run<3>(tile, w, begin, end, out, pitch);
+      return VnniSumsRows::run<3>(tile, w, begin, end, out, pitch);
     default:
-      return VnniRows::run<4>(tile, w, begin, end, out, pitch);
+      return VnniSumsRows::run<4>(tile, w, begin, end, out, pitch);
   }
 }
 

@@ -90,11 +90,8 @@ def _packed(spikes: Spikes | Tensor) -> Spikes:
 
 
 def _int8(words, carrier, weight, bias, stride, padding, groups, scale) -> Tensor:
-    """Exact sums (float64 holds them); int32, or float32 times scale."""
-    dense = torch.ops.lampyris.unpack_spikes(carrier.detach(), words, 1, torch.float64)
-    wide = None if bias is None else bias.double()
-    out = torch.nn.functional.conv2d(dense, weight.double(), wide, stride, padding, 1, groups)
-    out = out.to(torch.int32, memory_format=torch.channels_last)
+    """Exact sums; int32, or float32 times scale. Not differentiable."""
+    out = torch.ops.lampyris.spike_conv2d_int8(words, carrier.detach(), weight, bias, stride, padding, groups)
     if scale is None:
         return out
     return out * (scale.view(-1, 1, 1) if isinstance(scale, Tensor) and scale.dim() else scale)
@@ -114,6 +111,19 @@ def _(words, carrier, weight, bias, stride, padding, groups, precision):
     out, _, kernel_h, kernel_w = weight.shape
     h, w = _out_size(h, kernel_h, stride, padding), _out_size(w, kernel_w, stride, padding)
     return _empty_channels_last(weight, n, out, h, w)
+
+
+@torch.library.register_fake("lampyris::spike_conv2d_int8")
+def _(words, carrier, weight, bias, stride, padding, groups):
+    n, _, h, w = carrier.shape
+    out, _, kernel_h, kernel_w = weight.shape
+    h, w = _out_size(h, kernel_h, stride, padding), _out_size(w, kernel_w, stride, padding)
+    return _empty_channels_last(words, n, out, h, w)
+
+
+@torch.library.register_fake("lampyris::spike_linear_int8")
+def _(words, weight):
+    return words.new_empty(words.shape[0], weight.shape[0])
 
 
 @torch.library.register_fake("lampyris::_spike_conv2d_grad_weight")

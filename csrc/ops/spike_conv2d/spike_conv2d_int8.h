@@ -1,0 +1,19 @@
+// Exact sums of spikes with int8 weights on tensors' memory; the CPU's kernels are in
+// cpu/spike_sums.h.
+#pragma once
+
+#include "ops/spike_conv2d/spike_conv2d.h"
+
+namespace lampyris {
+
+struct SpikeConv2dInt8 {
+  SpikeConv2dShape shape;
+  const uint32_t* words = nullptr;  // [N, H, W, ceil(Ci / 32)], pad bits 0
+  const int8_t* weight = nullptr;   // [Co, Ci / G, kh, kw]
+  const int32_t* bias = nullptr;    // [Co] or null
+  int32_t* out = nullptr;           // [N, H', W', Co]
+};
+
+void spike_conv2d_int8_cuda(const SpikeConv2dInt8& a, CUstream_st* stream);
+
+}  // namespace lampyris
