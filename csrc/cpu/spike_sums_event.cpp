@@ -253,7 +253,7 @@ LAMPYRIS_TARGET_VBMI2 void load_vbmi2(SpikeTile* tile, const SpikeWeights* w, in
 
 void load_events(SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t end) {
 #if defined(__x86_64__)
-  if (isa() >= Isa::kAvx512 && has_vbmi2()) return load_vbmi2(&tile, &w, begin, end);
+  if (has_vbmi2()) return load_vbmi2(&tile, &w, begin, end);
 #endif
   dispatch<EventSumsLoad>(&tile, &w, begin, end);
 }

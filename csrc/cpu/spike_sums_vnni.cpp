@@ -148,7 +148,7 @@ struct VnniSumsRows {
   }
 };
 
-bool vnni_sums_available() { return isa() >= Isa::kAvx512 && has_vnni(); }
+bool vnni_sums_available() { return has_vnni(); }
 
 void load_bytes(SpikeTile& tile, const SpikeWeights& w, int64_t begin, int64_t end) {
   VnniSumsLoad::run(tile, w, begin, end);
