@@ -26,6 +26,7 @@ struct TileConv {
   Sum* out = nullptr;
   int64_t out_image = 0, out_row = 0, out_pixel = 0;  // strides of out, channels contiguous
 
+  int64_t blocks() const { return ceil_div(outputs, 32); }
   int64_t split_elements() const { return map.pixels() * pad + tile_slack(pad); }
 };
 
@@ -169,25 +170,27 @@ struct TileProduct {
   }
 };
 
-// Images [begin, end): expand(image, elements) fills one bordered image whose borders are 0. Where
-// the weights are larger than a second-level cache shares well, several images take turns with each
-// block of weights.
+// Units [begin, end) of (image, block of 32 outputs); expand(image, elements) fills one bordered
+// image whose borders are 0. Where the weights are larger than a second-level cache shares well,
+// several images take turns with each block of weights.
 template <class Tiles, class Product, class Format, typename Expand>
 LAMPYRIS_INLINE void convolve_images(const TileConv<Format>& job, int splits, int64_t begin,
                                      int64_t end, Expand expand) {
   constexpr int64_t kManyWeights = 1 << 20, kImages = 700 << 10;  // bytes; Sapphire Rapids
-  const int64_t image = job.split_elements() * splits;
+  const int64_t image = job.split_elements() * splits, blocks = job.blocks();
   const int64_t image_bytes = image * static_cast<int64_t>(sizeof(typename Format::Element));
+  const int64_t images = ceil_div(end, blocks);
   int64_t chunk = job.weight_bytes > kManyWeights ? std::max<int64_t>(1, kImages / image_bytes) : 1;
-  chunk = std::min(chunk, end - begin);
+  chunk = std::min(chunk, images - begin / blocks);
   TileBuffer<typename Format::Element> expanded(image * chunk);
   expanded.clear();
   Tiles tiles;
-  for (int64_t first = begin; first < end; first += chunk) {
-    const int64_t last = std::min(end, first + chunk);
+  for (int64_t first = begin / blocks; first < images; first += chunk) {
+    const int64_t last = std::min(images, first + chunk);
     for (int64_t n = first; n < last; ++n) expand(n, expanded.data() + (n - first) * image);
-    for (int64_t block = 0; 32 * block < job.outputs; ++block) {
+    for (int64_t block = 0; block < blocks; ++block) {
       for (int64_t n = first; n < last; ++n) {
+        if (n * blocks + block < begin || n * blocks + block >= end) continue;
         Product::run(tiles, job, expanded.data() + (n - first) * image, block,
                      job.out + n * job.out_image);
       }

@@ -79,7 +79,7 @@ void tiled_forward(const SpikeConv2d<float>& a, const RunRanges& run) {
     conv.out_pixel = s.out_channels;
     conv.out_row = s.out_width() * conv.out_pixel;
     conv.out_image = s.out_height() * conv.out_row;
-    run(0, s.images, 1, [&](int64_t begin, int64_t end) {
+    run(0, s.images * conv.blocks(), 1, [&](int64_t begin, int64_t end) {
       run_tiles<Tiles, TiledForward<Tiles, kParts>>(job, begin, end);
     });
   }
@@ -166,7 +166,7 @@ void tiled_grad_phase(const SpikeConv2dGradInput& a, int64_t g, int64_t row, int
   job.image = s.out_height() * s.out_width() * job.pixel;
   job.grad = a.grad + g * out;
   job.channels = out;
-  run(0, s.images, 1, [&](int64_t begin, int64_t end) {
+  run(0, s.images * conv.blocks(), 1, [&](int64_t begin, int64_t end) {
     run_tiles<Tiles, TiledGradInput<Tiles, kParts>>(job, begin, end);
   });
 }

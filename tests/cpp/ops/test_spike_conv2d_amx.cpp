@@ -181,7 +181,7 @@ TYPED_TEST(SpikeConv2dTiles, ManyWeightsTakeTurnsWithImages) {
 }
 
 TYPED_TEST(SpikeConv2dTiles, ThreadsDoNotChangeTheResult) {
-  const Problem p({5, 64, 6, 5, 48, 3, 3, 1, 1, 1});
+  const Problem p({5, 64, 6, 5, 80, 3, 3, 1, 1, 1});
   const int before = threads();
   std::vector<std::vector<float>> results;
   for (const int count : {1, 4}) {
