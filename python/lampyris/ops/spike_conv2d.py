@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lampyris.ops import _window_conv2d  # noqa: F401  (registers its gradient)
 from lampyris.ops.pack_spikes import pack_spikes
 from lampyris.ops.spikes import Spikes
 
@@ -66,6 +67,10 @@ def spike_conv2d(
         out = _int8(words, carrier, weight, bias, stride, padding, groups, scale)
     elif scale is not None:
         raise ValueError(f"spike_conv2d: scale must be None without int8 weights, got {weight.dtype}")
+    elif packed.windows is not None and carrier.requires_grad:
+        out = torch.ops.lampyris._window_conv2d(
+            words, carrier, packed.windows, weight, bias, stride, padding, groups, precision
+        )
     else:
         out = torch.ops.lampyris.spike_conv2d(
             words, carrier, weight, bias, stride, padding, groups, precision

@@ -16,6 +16,9 @@ class Spikes:
             first, zero-padded: maps [T, B, C, H, W] give [T, B, H, W, ceil(C / 32)].
         carrier: floating-point zeros of the logical shape, one element of memory.
         dim: the packed dimension of the logical shape.
+        windows: set by ``lif`` for maps whose neurons read the carrier's gradient only where a
+            rectangle surrogate's window is open: its codes [ceil(T / 4), B, C, H, W], bit 2 (t % 4) of
+            row t // 4. A consumer may leave the gradient 0 elsewhere.
 
     Example:
         >>> import torch
@@ -25,15 +28,16 @@ class Spikes:
         (torch.Size([1, 3]), [[5]], [[1.0, 0.0, 1.0]])
     """
 
-    __slots__ = ("carrier", "dim", "words")
+    __slots__ = ("carrier", "dim", "windows", "words")
 
-    def __init__(self, words: Tensor, carrier: Tensor, dim: int = -1) -> None:
+    def __init__(self, words: Tensor, carrier: Tensor, dim: int = -1, windows: Tensor | None = None) -> None:
         rank = carrier.dim()
         if not -rank <= dim < rank:
             raise ValueError(f"Spikes: dim must be in [{-rank}, {rank - 1}], got {dim}")
         self.words = words
         self.carrier = carrier
         self.dim = dim % rank
+        self.windows = windows
         shape = list(carrier.shape)
         want = [*shape[: self.dim], *shape[self.dim + 1 :], (shape[self.dim] + 31) // 32]
         if list(words.shape) != want or words.dtype != torch.int32:
@@ -74,7 +78,8 @@ class Spikes:
     def to(self, device: torch.device | str) -> Spikes:
         """The same spikes on another device."""
         carrier = self.carrier.to(device)
-        return Spikes(self.words.to(device), carrier, self.dim)
+        windows = None if self.windows is None else self.windows.to(device)
+        return Spikes(self.words.to(device), carrier, self.dim, windows)
 
     def __repr__(self) -> str:
         return f"Spikes(shape={list(self.shape)}, dim={self.dim}, device={self.device})"

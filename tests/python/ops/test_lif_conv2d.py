@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from operator_harness import assert_same, check_compiles, gradients, layouts
+from operator_harness import assert_same, check_compiles, check_operator, gradients, layouts
 
 from lampyris import ops, reference
 
@@ -174,3 +174,47 @@ def test_compiles_to_one_graph():
 def test_error_messages(error, call, message):
     with pytest.raises(error, match=message):
         call(torch.zeros(2, 1, 4, 5, 5), torch.zeros(6, 4, 3, 3))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("precision", ["float32", "mixed", "bfloat16"])
+def test_gradient_only_where_windows_are_open(case, precision, isa):
+    """dX of the windows equals the whole dX there, and is 0 elsewhere or left whole."""
+    (steps, batch, *maps), _, _, stride, padding, groups = case
+    x, weight, _ = inputs(case, "cpu")
+    words = ops.pack_spikes((x > 1).float(), dim=2)
+    codes = torch.zeros((steps + 3) // 4, batch, *maps[1:], maps[0], dtype=torch.uint8).movedim(-1, 2)
+    open_at = torch.rand(x.shape) < 0.2
+    for t in range(steps):
+        codes[t // 4] |= open_at[t].to(torch.uint8) << (2 * (t % 4))
+    options = {"stride": stride, "padding": padding, "groups": groups, "precision": precision}
+
+    def gradient(windows):
+        carrier = words.carrier.clone().requires_grad_()
+        spikes = ops.Spikes(words.words, carrier, 2, windows)
+        out = ops.spike_conv2d(spikes, weight, **options)
+        upstream = torch.randn(out.shape, generator=torch.manual_seed(1))
+        return torch.autograd.grad(out, carrier, upstream)[0]
+
+    with ops.record_kernels() as ran:
+        ours = gradient(codes)
+    whole = gradient(None)
+    torch.testing.assert_close(ours[open_at], whole[open_at], **BOUNDS[precision])
+    fits = stride == 1 and groups == 1 and weight[:, 0].numel() >= 128
+    if fits and precision == "float32":
+        assert [r.kernel for r in ran if r.operator == "lif_conv2d dX"] == ["windows float32"]
+        assert not ours[~open_at].any()
+
+
+def test_opcheck_of_windows():
+    spikes = ops.pack_spikes((torch.rand(4, 1, 32, 5, 5) < 0.2).float(), dim=2)
+    codes = torch.randint(0, 2, (1, 1, 5, 5, 32), dtype=torch.uint8).movedim(-1, 2)
+    weight = torch.randn(8, 32, 3, 3, requires_grad=True)
+    words, carrier = spikes.words.flatten(0, 1), spikes.carrier.flatten(0, 1).clone().requires_grad_()
+    geometry = 1, 1, 1, "float32"
+    check_operator(torch.ops.lampyris._window_conv2d.default, words, carrier, codes, weight, None, *geometry)
+    grad = torch.randn(4, 8, 5, 5)
+    arguments = carrier.detach(), codes, grad, weight.detach(), *geometry
+    check_operator(torch.ops.lampyris._window_conv2d_grad_input.default, *arguments)
+    with pytest.raises(ValueError, match=r"codes must have shape \[ceil\(T / 4\), B, C, H, W\]"):
+        torch.ops.lampyris._window_conv2d_grad_input(arguments[0], codes.contiguous(), *arguments[2:])
