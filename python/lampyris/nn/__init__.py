@@ -10,6 +10,7 @@ from . import convert
 from .anomaly import AnomalyDetector, NonFiniteError, detect_anomaly
 from .blocks import LCB, EMSBlock1, EMSBlock2, MSBlock
 from .conv import Conv2d
+from .convert import from_nir, to_nir
 from .dropout import Dropout
 from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
 from .folding import batch_first
@@ -56,6 +57,7 @@ __all__ = [
     "batch_first",
     "convert",
     "detect_anomaly",
+    "from_nir",
     "monitor",
     "reason",
     "set_fused",
@@ -63,4 +65,5 @@ __all__ = [
     "streaming",
     "synchronise_statistics",
     "takes_fused_path",
+    "to_nir",
 ]

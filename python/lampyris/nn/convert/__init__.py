@@ -6,8 +6,18 @@ docs/convert.md says what converts exactly, what needs fine-tuning, and what nev
 
 from __future__ import annotations
 
+from .nir_export import to_nir
+from .nir_import import from_nir
 from .report import ConversionError, Converted, Report
 from .snntorch import from_snntorch
 from .spikingjelly import from_spikingjelly
 
-__all__ = ["ConversionError", "Converted", "Report", "from_snntorch", "from_spikingjelly"]
+__all__ = [
+    "ConversionError",
+    "Converted",
+    "Report",
+    "from_nir",
+    "from_snntorch",
+    "from_spikingjelly",
+    "to_nir",
+]
