@@ -242,16 +242,10 @@ class _Export:
 
 
 def _trace(model: torch.nn.Module) -> fx.Graph:
-    fused = [module for module in model.modules() if getattr(module, "fused", False) is True]
-    for module in fused:
-        module.fused = False
     try:
         return _Tracer().trace(model)
     except Exception as error:
         raise ValueError(f"to_nir: model must be traceable by torch.fx, got {error}") from error
-    finally:
-        for module in fused:
-            module.fused = True
 
 
 def _kind(module: torch.nn.Module) -> type | None:
