@@ -1,7 +1,9 @@
 // The spiking neuron: charge, fire, reset, and the gradient of one step. CPU loops, CUDA kernels
 // and tests call these functions; nothing else states the rule. Operators run them in the order
 //   u = charge(v, x); u = floor_saturate(u) if asked; s = fires(u); v = after_reset(u, s).
-// With Rounding::kFloor and integers held in float32 this is docs/contract.md section 3.
+// T is a float, a double or a vector of neurons (cpu/wide.h); a mask is then a bit each. NaN never
+// fires and stays in the membrane. With Rounding::kFloor and integers held in float32 this is
+// docs/contract.md section 3.
 #pragma once
 
 #include <cmath>
@@ -9,10 +11,11 @@
 
 #include "core/attributes.h"
 #include "core/fixed_point.h"
+#include "core/lanes.h"
 
 namespace lampyris {
 
-enum class Reset { kHard, kSoft };
+enum class Reset { kHard, kSoft, kNone };
 enum class Rounding { kNone, kFloor };
 
 // Two bits a neuron-step carry everything that the backward of a rectangle surrogate needs.
@@ -38,33 +41,34 @@ LAMPYRIS_INLINE T charge(T v, T x, T decay, T gain, T v_reset) {
 // sat18(floor(u)): the ems membrane, integers from -2^17 to 2^17 - 1.
 template <typename T>
 LAMPYRIS_INLINE T floor_saturate(T u) {
-  const T low = u < T(kMembraneMin) ? T(kMembraneMin) : u;
-  const T clamped = low > T(kMembraneMax) ? T(kMembraneMax) : low;
-  return std::floor(clamped);
+  const T low = select(u < T(kMembraneMin), T(kMembraneMin), u);
+  const T clamped = select(low > T(kMembraneMax), T(kMembraneMax), low);
+  return floor_of(clamped);
 }
 
 // Whether floor(u) fits the membrane, limits included.
 template <typename T>
-LAMPYRIS_INLINE bool fits_membrane(T u) {
+LAMPYRIS_INLINE MaskOf<T> fits_membrane(T u) {
   return (u >= T(kMembraneMin)) & (u < T(kMembraneMax) + T(1));
 }
 
 // u > threshold, or >= if inclusive.
 template <typename T>
-LAMPYRIS_INLINE bool fires(T u, T threshold, bool inclusive) {
-  return (u > threshold) | (inclusive & (u == threshold));
+LAMPYRIS_INLINE MaskOf<T> fires(T u, T threshold, bool inclusive) {
+  return (u > threshold) | ((u == threshold) & inclusive);
 }
 
 // Rectangle surrogate: ds/du = inverse_width where |u - threshold| < half_width, else 0.
 template <typename T>
-LAMPYRIS_INLINE bool in_window(T u, T threshold, T half_width) {
-  return std::fabs(u - threshold) < half_width;
+LAMPYRIS_INLINE MaskOf<T> in_window(T u, T threshold, T half_width) {
+  return abs_of(u - threshold) < half_width;
 }
 
 template <Reset kReset, typename T>
-LAMPYRIS_INLINE T after_reset(T u, bool spike, T threshold, T v_reset) {
-  if constexpr (kReset == Reset::kHard) return spike ? v_reset : u;
-  return spike ? u - threshold : u;
+LAMPYRIS_INLINE T after_reset(T u, MaskOf<T> spike, T threshold, T v_reset) {
+  if constexpr (kReset == Reset::kHard) return select(spike, v_reset, u);
+  if constexpr (kReset == Reset::kSoft) return select(spike, u - threshold, u);
+  return u;
 }
 
 // One step of v under input x: v after reset, u (the value compared with the threshold), whether it
@@ -72,27 +76,43 @@ LAMPYRIS_INLINE T after_reset(T u, bool spike, T threshold, T v_reset) {
 // these.
 template <Reset kReset, Rounding kRounding, typename T>
 LAMPYRIS_INLINE void neuron_step(T x, const NeuronConstants<T>& c, bool inclusive, T& v, T& u,
-                                 bool& spike, bool& window, bool& carry) {
-  u = charge(v, x, c.decay, c.gain, c.v_reset);
-  bool inside = true;
-  if constexpr (kRounding == Rounding::kFloor) {
-    inside = fits_membrane(u);
-    u = floor_saturate(u);
-  }
+                                 MaskOf<T>& spike, MaskOf<T>& window, MaskOf<T>& carry) {
+  const T charged = charge(v, x, c.decay, c.gain, c.v_reset);
+  u = charged;
+  if constexpr (kRounding == Rounding::kFloor) u = floor_saturate(charged);
   spike = fires(u, c.threshold, inclusive);
-  window = in_window(u, c.threshold, c.half_width) & inside;
-  carry = inside & (kReset == Reset::kSoft ? true : !spike);
+  window = in_window(u, c.threshold, c.half_width);
+  carry = kReset == Reset::kHard ? !spike : (spike | !spike);
+  if constexpr (kRounding == Rounding::kFloor) {
+    const MaskOf<T> inside = fits_membrane(charged);
+    window = window & inside;
+    carry = carry & inside;
+  }
   v = after_reset<kReset>(u, spike, c.threshold, c.v_reset);
+}
+
+// The membrane that a saved u became.
+template <typename T>
+LAMPYRIS_INLINE T membrane_after(Reset reset, T u, const NeuronConstants<T>& c, bool inclusive) {
+  const MaskOf<T> spike = fires(u, c.threshold, inclusive);
+  if (reset == Reset::kHard) return after_reset<Reset::kHard>(u, spike, c.threshold, c.v_reset);
+  if (reset == Reset::kSoft) return after_reset<Reset::kSoft>(u, spike, c.threshold, c.v_reset);
+  return u;
 }
 
 // Gradient with respect to u, from the gradients of the spike and of the membrane after reset. With
 // a soft reset that is not detached the caller has already subtracted threshold * grad_v from
 // grad_spike; with a hard one, added (v_reset - u) * grad_v.
 template <typename T>
+LAMPYRIS_INLINE T grad_charge(T grad_spike, T grad_v, MaskOf<T> window, MaskOf<T> carry,
+                              T inverse_width) {
+  return select(window, grad_spike * inverse_width, T(0)) + select(carry, grad_v, T(0));
+}
+
+template <typename T>
 LAMPYRIS_INLINE T grad_charge(T grad_spike, T grad_v, int code, T inverse_width) {
-  const T through_spike = (code & kCodeWindow) ? grad_spike * inverse_width : T(0);
-  const T through_membrane = (code & kCodeCarry) ? grad_v : T(0);
-  return through_spike + through_membrane;
+  return grad_charge(grad_spike, grad_v, (code & kCodeWindow) != 0, (code & kCodeCarry) != 0,
+                     inverse_width);
 }
 
 }  // namespace lampyris

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 
+#include "core/half.h"
 #include "core/neuron.h"
+#include "core/surrogate.h"
 
 struct CUstream_st;
 
@@ -32,8 +34,8 @@ struct StepView {
   int64_t row_stride = 0;
   int64_t row = 1;
 
-  LAMPYRIS_INLINE const T& at(int64_t t, int64_t n) const {
-    return data[t * step_stride + (n / row) * row_stride + n % row];
+  LAMPYRIS_INLINE const T* at(int64_t t, int64_t n) const {
+    return data + t * step_stride + (n / row) * row_stride + n % row;
   }
 };
 
@@ -56,48 +58,59 @@ struct LifRule {
   }
 };
 
-template <typename T>
-struct LifForward : LifRule<T> {
-  StepView<T> x;
+// X is the type of the currents and spikes; everything else is in Compute<X>.
+template <typename X>
+struct LifForward : LifRule<Compute<X>> {
+  using T = Compute<X>;
+  StepView<X> x;
   const T* v_init = nullptr;  // [N], null is 0
-  T* spikes = nullptr;        // [T, N]
+  X* spikes = nullptr;        // [T, N]
   uint32_t* plane = nullptr;  // [T, ceil(N / 32)] spike bits
   T* membrane = nullptr;      // [N] or [T, N]
   MembraneOut membrane_out = MembraneOut::kNone;
   uint8_t* codes = nullptr;  // [ceil(T / 4), N]: step t in bits 2 (t % 4) of row t / 4
   T* state = nullptr;        // [T, N] u of each step
+  bool stream = false;       // write spikes past the caches
 };
 
-template <typename T>
-struct LifBackward : LifRule<T> {
-  StepView<T> grad_spikes;           // data null is 0
+// From codes alone: rectangle, reset detached or not hard, no parameter gradients. Else from the
+// state, with the codes as well after Rounding::kFloor (they know what was clipped).
+template <typename X>
+struct LifBackward : LifRule<Compute<X>> {
+  using T = Compute<X>;
+  StepView<X> grad_spikes;           // data null is 0
   const T* grad_membrane = nullptr;  // [N] or [T, N], null is 0
   MembraneOut membrane_out = MembraneOut::kNone;
   const uint8_t* codes = nullptr;
-  T* grad_x = nullptr;       // [T, N]
-  bool read_next = false;    // the caller reads grad_x at once: keep it in cache
+  X* grad_x = nullptr;       // [T, N]
   T* grad_v_init = nullptr;  // [N], may be null
-  // Only for parameter gradients and a hard reset that is not detached.
+  bool stream = false;       // write grad_x past the caches
   const T* state = nullptr;  // [T, N]
-  StepView<T> x;
+  Surrogate surrogate = Surrogate::kRectangle;
+  const T* derivative = nullptr;  // [T, N] for Surrogate::kGiven
+  StepView<X> x;
   const T* v_init = nullptr;
   T* grad_decay = nullptr;  // [N] each, null when not asked for
   T* grad_threshold = nullptr;
   T* grad_gain = nullptr;
+
+  bool learns() const {
+    return grad_decay != nullptr || grad_threshold != nullptr || grad_gain != nullptr;
+  }
 };
 
 // Neurons that keep their membrane in L1 over all steps; ranges are cut there.
 inline constexpr int64_t kLifBlock = 4096;
 
-// Neurons [kLifBlock * begin, kLifBlock * end).
-void lif_forward_blocks(const LifForward<float>& a, int64_t begin, int64_t end);
-void lif_forward_blocks(const LifForward<double>& a, int64_t begin, int64_t end);
-void lif_backward_blocks(const LifBackward<float>& a, int64_t begin, int64_t end);
-void lif_backward_blocks(const LifBackward<double>& a, int64_t begin, int64_t end);
+// Neurons [kLifBlock * begin, kLifBlock * end); X is float, double, BFloat16 or Float16.
+template <typename X>
+void lif_forward_blocks(const LifForward<X>& a, int64_t begin, int64_t end);
+template <typename X>
+void lif_backward_blocks(const LifBackward<X>& a, int64_t begin, int64_t end);
 
-void lif_forward_cuda(const LifForward<float>& a, CUstream_st* stream);
-void lif_forward_cuda(const LifForward<double>& a, CUstream_st* stream);
-void lif_backward_cuda(const LifBackward<float>& a, CUstream_st* stream);
-void lif_backward_cuda(const LifBackward<double>& a, CUstream_st* stream);
+template <typename X>
+void lif_forward_cuda(const LifForward<X>& a, CUstream_st* stream);
+template <typename X>
+void lif_backward_cuda(const LifBackward<X>& a, CUstream_st* stream);
 
 }  // namespace lampyris

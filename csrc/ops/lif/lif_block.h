@@ -1,5 +1,7 @@
-// A block of kLifBlock neurons is worked off in lanes of kLifLane: membrane and constants in L1,
-// one lane in registers for a group of steps. Lanes that are not whole go through a small scratch.
+// A block of kLifBlock neurons is worked off four steps at a time: membrane and constants in L1, a
+// vector of neurons in registers over the four steps. Lanes of kLifLane that are not whole in memory
+// go through a small scratch. (Rows of 16 KiB at a time let one prefetch serve a whole block; with
+// all of T innermost, rows that lie a power of two apart evict each other from L1 and L2.)
 #pragma once
 
 #include <algorithm>
@@ -9,9 +11,6 @@
 namespace lampyris {
 
 inline constexpr int64_t kLifLane = 64;
-// Elements ahead of the lane in the same row; rows are N apart, so hardware finds them late.
-inline constexpr int64_t kPrefetch = 512;
-inline constexpr int64_t kCacheLine = 64;
 
 template <typename T>
 LAMPYRIS_INLINE void load_block(T* block, const T* values, int64_t first, int64_t count) {
@@ -72,43 +71,42 @@ struct ConstantsBlock {
   }
 };
 
-// A view with its row and column found once for a lane of all steps.
-template <typename T>
-struct LaneView {
-  const T* base;
-  int64_t step_stride;
-  bool whole;
+// How many of `count` neurons from n on are whole lanes in one row of the view.
+template <typename X>
+LAMPYRIS_INLINE int64_t run_length(const StepView<X>& view, int64_t n, int64_t count) {
+  if (view.data == nullptr) return 0;
+  if (n + count > view.row) count = std::min(count, view.row - n % view.row);
+  return count / kLifLane * kLifLane;
+}
 
-  LAMPYRIS_INLINE LaneView(const StepView<T>& view, int64_t first, int64_t count) {
-    const bool one_row = view.row_stride == 0 || first + count <= view.row;
-    const int64_t row = one_row ? 0 : first / view.row;
-    const int64_t column = one_row ? first : first - row * view.row;
-    base = view.data == nullptr ? nullptr : view.data + row * view.row_stride + column;
-    step_stride = view.step_stride;
-    whole = count == kLifLane && column + count <= view.row;
+// Gathers `count` neurons of a step into a lane; zeros after them, or throughout without data.
+template <typename X>
+LAMPYRIS_INLINE void gather_lane(const StepView<X>& view, int64_t t, int64_t n, int64_t count,
+                                 X* lane) {
+  if (view.data == nullptr) count = 0;
+  for (int64_t i = 0; i < count; ++i) lane[i] = *view.at(t, n + i);
+  std::fill(lane + count, lane + kLifLane, X{});
+}
+
+// From the rows of steps t.. to those that are worked on next: the next four of the same block
+// (direction +1 or -1), else the first ones of the next block. In L1 and L2 just before their use.
+struct NextRows {
+  int64_t steps, neurons;
+
+  LAMPYRIS_INLINE NextRows(const int64_t all_steps, int64_t t, int64_t first, int64_t all_neurons,
+                           int64_t direction) {
+    const int64_t next = t + direction * kStepsPerByte;
+    const bool inside = next >= 0 && next < all_steps;
+    const int64_t start = direction > 0 ? 0 : std::max<int64_t>(0, all_steps - kStepsPerByte);
+    const bool more = inside || first + kLifBlock < all_neurons;
+    steps = inside ? next - t : (more ? start - t : 0);
+    neurons = inside || !more ? 0 : kLifBlock;
   }
 
-  // The lane at step t: in place when it is whole, else gathered into `spare`.
-  LAMPYRIS_INLINE const T* at(const StepView<T>& view, int64_t t, int64_t first, int64_t count,
-                              T* spare) const {
-    if (whole) return base + t * step_stride;
-    for (int64_t i = 0; i < kLifLane; ++i) spare[i] = i < count ? view.at(t, first + i) : T(0);
-    return spare;
+  template <typename X>
+  LAMPYRIS_INLINE int64_t distance(const StepView<X>& view) const {
+    return view.data == nullptr ? 0 : steps * view.step_stride + neurons;
   }
 };
-
-template <typename T>
-LAMPYRIS_INLINE void prefetch_read(const T* lane) {
-  for (int64_t k = 0; k < kLifLane; k += kCacheLine / static_cast<int64_t>(sizeof(T))) {
-    __builtin_prefetch(lane + kPrefetch + k, 0);
-  }
-}
-
-template <typename T>
-LAMPYRIS_INLINE void prefetch_write(const T* lane) {
-  for (int64_t k = 0; k < kLifLane; k += kCacheLine / static_cast<int64_t>(sizeof(T))) {
-    __builtin_prefetch(lane + kPrefetch + k, 1);
-  }
-}
 
 }  // namespace lampyris

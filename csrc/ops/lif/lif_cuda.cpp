@@ -6,13 +6,13 @@ namespace lampyris {
 namespace {
 
 struct Cuda {
-  template <typename T>
-  static void forward(const LifForward<T>& a, const Tensor& x) {
+  template <typename X>
+  static void forward(const LifForward<X>& a, const Tensor& x) {
     lif_forward_cuda(a, OnDevice(x).stream());
   }
 
-  template <typename T>
-  static void backward(const LifBackward<T>& a, const Tensor& x) {
+  template <typename X>
+  static void backward(const LifBackward<X>& a, const Tensor& x) {
     lif_backward_cuda(a, OnDevice(x).stream());
   }
 

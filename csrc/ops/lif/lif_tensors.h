@@ -2,6 +2,8 @@
 // kernel launcher.
 #pragma once
 
+#include <cmath>
+#include <iterator>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -11,26 +13,58 @@
 
 namespace lampyris {
 
+// Words of the facade (python/lampyris/ops/lif.py), in the order of their integers.
+enum class LifSave { kNothing, kCodes, kState };
+
 // One neuron rule as the schema passes it: tensors, or the value in `values` where absent.
 struct LifOptions {
   std::optional<Tensor> v_init, decay, threshold, gain, width;
-  std::vector<double> values;  // decay, threshold, gain, width, v_reset
-  std::string reset, surrogate, rounding, membrane;
-  bool detach_reset, inclusive;
+  std::vector<double> values;    // decay, threshold, gain, width, v_reset
+  std::vector<int64_t> options;  // as the functions below
+
+  Reset reset() const { return static_cast<Reset>(options[0]); }
+  bool detach_reset() const { return options[1] != 0; }
+  bool inclusive() const { return options[2] != 0; }
+  Surrogate surrogate() const { return static_cast<Surrogate>(options[3]); }
+  Rounding rounding() const { return static_cast<Rounding>(options[4]); }
+  bool packed() const { return options[5] != 0; }
+  MembraneOut membrane() const { return static_cast<MembraneOut>(options[6]); }
+  LifSave save() const { return static_cast<LifSave>(options[7]); }
 };
 
-inline void check_word(const char* name, const std::string& value,
-                       const std::vector<std::string>& words) {
+inline constexpr int64_t kLifOptionLimits[] = {3, 2, 2, kSurrogates + 1, 2, 2, 3, 3};
+
+inline int64_t lif_word(const char* name, const std::string& value,
+                        const std::vector<std::string>& words) {
   std::string list;
-  for (const auto& word : words) {
-    if (word == value) return;
-    list += (list.empty() ? "'" : ", '") + word + "'";
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == value) return static_cast<int64_t>(i);
+    list += (list.empty() ? "'" : ", '") + words[i] + "'";
   }
   fail("lif: {} must be one of {}, got '{}'", name, list, value);
 }
 
+// The options of operators that have lif's as words: rectangle, no rounding.
+inline std::vector<int64_t> lif_options(const std::string& reset, bool detach_reset, bool inclusive,
+                                        const std::string& output, const std::string& membrane,
+                                        LifSave save) {
+  return {lif_word("reset", reset, {"hard", "soft", "none"}),
+          detach_reset,
+          inclusive,
+          static_cast<int64_t>(Surrogate::kRectangle),
+          static_cast<int64_t>(Rounding::kNone),
+          lif_word("output", output, {"dense", "packed"}),
+          lif_word("membrane", membrane, {"none", "last", "trace"}),
+          static_cast<int64_t>(save)};
+}
+
+inline ScalarType compute_type(ScalarType x) {
+  return x == ScalarType::Double ? x : ScalarType::Float;
+}
+
 // The tensor's sizes, aligned right, are 1 or those of x.shape[1:].
-inline void check_parameter(const char* name, const std::optional<Tensor>& p, const Tensor& x) {
+inline void check_parameter(const char* name, const std::optional<Tensor>& p, const Tensor& x,
+                            ScalarType x_type) {
   if (!p.has_value()) return;
   const Sizes have = sizes_of(*p), want = [&] {
     Sizes sizes = sizes_of(x);
@@ -45,16 +79,25 @@ inline void check_parameter(const char* name, const std::optional<Tensor>& p, co
     fail("lif: {} must be broadcastable to x.shape[1:] {}, got {}", name, shape_text(want),
          shape_text(have));
   }
-  check_dtype("lif", name, *p, x.scalar_type());
+  check_dtype("lif", name, *p, compute_type(x_type));
   check_device("lif", name, *p, x);
 }
 
-inline void check_lif(const Tensor& x, const LifOptions& o) {
+inline void check_finite(const char* name, const std::optional<Tensor>& p, double value) {
+  if (!p.has_value() && !std::isfinite(value)) {
+    fail("lif: {} must be finite, got {}", name, value);
+  }
+}
+
+// x, or a tensor of its shape (T aside) and device: x itself need not be kept for the backward.
+inline void check_lif(const Tensor& x, ScalarType x_type, const LifOptions& o) {
   if (x.dim() < 1 || x.size(0) < 1) {
     fail("lif: x must have shape [T, ...] with T >= 1, got {}", shape_text(x));
   }
-  if (x.scalar_type() != ScalarType::Float && x.scalar_type() != ScalarType::Double) {
-    fail("lif: x must have dtype float32 or float64, got {}", dtype_text(x));
+  if (x_type != ScalarType::Float && x_type != ScalarType::Double &&
+      x_type != ScalarType::BFloat16 && x_type != ScalarType::Half) {
+    fail("lif: x must have dtype float32, float64, bfloat16 or float16, got {}",
+         dtype_text(x_type));
   }
   if (o.v_init.has_value()) {
     Sizes want = sizes_of(x);
@@ -63,22 +106,37 @@ inline void check_lif(const Tensor& x, const LifOptions& o) {
       fail("lif: v_init must have shape x.shape[1:] {}, got {}", shape_text(want),
            shape_text(*o.v_init));
     }
-    check_dtype("lif", "v_init", *o.v_init, x.scalar_type());
+    check_dtype("lif", "v_init", *o.v_init, compute_type(x_type));
     check_device("lif", "v_init", *o.v_init, x);
   }
-  check_parameter("decay", o.decay, x);
-  check_parameter("threshold", o.threshold, x);
-  check_parameter("gain", o.gain, x);
-  check_parameter("width", o.width, x);
-  check_word("reset", o.reset, {"hard", "soft"});
-  check_word("surrogate", o.surrogate, {"rectangle"});
-  check_word("rounding", o.rounding, {"none", "floor"});
-  check_word("membrane", o.membrane, {"last", "trace", "none"});
+  check_parameter("decay", o.decay, x, x_type);
+  check_parameter("threshold", o.threshold, x, x_type);
+  check_parameter("gain", o.gain, x, x_type);
+  check_parameter("width", o.width, x, x_type);
   if (o.values.size() != 5) {
     fail("lif: values must have length 5, got {}", o.values.size());
   }
-  if (!o.width.has_value() && !(o.values[3] > 0)) {
-    fail("lif: width must be > 0, got {}", o.values[3]);
+  check_finite("decay", o.decay, o.values[0]);
+  check_finite("gain", o.gain, o.values[2]);
+  check_finite("v_reset", std::nullopt, o.values[4]);
+  if (!o.threshold.has_value() && std::isnan(o.values[1])) {
+    fail("lif: threshold must not be NaN, got {}", o.values[1]);
+  }
+  if (!o.width.has_value() && !(o.values[3] > 0 && std::isfinite(o.values[3]))) {
+    fail("lif: width must be > 0 and finite, got {}", o.values[3]);
+  }
+  constexpr size_t count = std::size(kLifOptionLimits);
+  if (o.options.size() != count) {
+    fail("lif: options must have length {}, got {}", count, o.options.size());
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (o.options[i] < 0 || o.options[i] >= kLifOptionLimits[i]) {
+      fail("lif: options[{}] must be in [0, {}], got {}", i, kLifOptionLimits[i] - 1, o.options[i]);
+    }
+  }
+  if (o.rounding() == Rounding::kFloor && x_type != compute_type(x_type)) {
+    fail("lif: x must have dtype float32 or float64 with rounding='floor', got {}",
+         dtype_text(x_type));
   }
 }
 
@@ -114,6 +172,15 @@ NeuronParameter<T> neuron_parameter(const std::optional<Tensor>& p, double value
   return {keep.back().const_data_ptr<T>(), T(0), layout.neurons(), 1};
 }
 
+// A tensor dense in the layout: itself, or a copy.
+inline Tensor in_layout(const Tensor& t, const Layout& layout, int64_t steps,
+                        std::vector<Tensor>& keep) {
+  const bool same = steps < 0 ? is_in_layout(t, layout)
+                              : strides_of(t) == layout.output_strides(steps);
+  keep.push_back(same ? t : copy_in_layout(t, layout, steps, t.scalar_type()));
+  return keep.back();
+}
+
 // Fills the rule shared by both directions; returns the (possibly copied) v_init.
 template <typename T>
 const T* fill_rule(LifRule<T>& rule, int64_t steps, const Layout& layout, const LifOptions& o,
@@ -125,29 +192,22 @@ const T* fill_rule(LifRule<T>& rule, int64_t steps, const Layout& layout, const 
   rule.gain = neuron_parameter<T>(o.gain, o.values[2], layout, keep);
   rule.width = neuron_parameter<T>(o.width, o.values[3], layout, keep);
   rule.v_reset = static_cast<T>(o.values[4]);
-  rule.reset = o.reset == "hard" ? Reset::kHard : Reset::kSoft;
-  rule.rounding = o.rounding == "floor" ? Rounding::kFloor : Rounding::kNone;
-  rule.detach_reset = o.detach_reset;
-  rule.inclusive = o.inclusive;
+  rule.reset = o.reset();
+  rule.rounding = o.rounding();
+  rule.detach_reset = o.detach_reset();
+  rule.inclusive = o.inclusive();
   if (!o.v_init.has_value()) return nullptr;
-  keep.push_back(is_in_layout(*o.v_init, layout)
-                     ? *o.v_init
-                     : copy_in_layout(*o.v_init, layout, -1, o.v_init->scalar_type()));
-  return keep.back().const_data_ptr<T>();
+  return in_layout(*o.v_init, layout, -1, keep).const_data_ptr<T>();
 }
 
 // Reads `x` in place when its steps are rows of the layout, else from a copy.
-template <typename T>
-StepView<T> step_view(const Tensor& x, const Layout& layout, std::vector<Tensor>& keep) {
+template <typename X>
+StepView<X> step_view(const Tensor& x, const Layout& layout, std::vector<Tensor>& keep) {
   auto strides = step_strides(x, layout);
   keep.push_back(strides ? x : copy_in_layout(x, layout, x.size(0), x.scalar_type()));
   if (!strides) strides = StepStrides{layout.neurons(), 0, std::max<int64_t>(layout.neurons(), 1)};
-  return {keep.back().const_data_ptr<T>(), strides->step, strides->row_stride, strides->row};
-}
-
-inline MembraneOut membrane_out(const std::string& word) {
-  if (word == "none") return MembraneOut::kNone;
-  return word == "last" ? MembraneOut::kLast : MembraneOut::kTrace;
+  return {static_cast<const X*>(keep.back().const_data_ptr()), strides->step, strides->row_stride,
+          strides->row};
 }
 
 }  // namespace lampyris

@@ -1,3 +1,4 @@
+#include "cpu/pages.h"
 #include "ops/tdbn_add/tdbn_add_lif_front.h"
 
 namespace lampyris {
@@ -84,7 +85,8 @@ struct Cpu {
   }
 
   template <typename T>
-  static void add_lif(const TdbnForward<T>& a, const LifForward<T>& lif, const Tensor&) {
+  static void add_lif(const TdbnForward<T>& a, LifForward<T> lif, const Tensor&) {
+    lif.stream = prepare_rows(lif.spikes, a.steps, a.neurons * static_cast<int64_t>(sizeof(T)));
     over_blocks(a, [&](int64_t begin, int64_t end) { tdbn_add_lif_blocks(a, lif, begin, end); });
   }
 

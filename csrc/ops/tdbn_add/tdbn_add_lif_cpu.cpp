@@ -111,7 +111,6 @@ void backward(const TdbnGradSums<T>& a, const LifBackward<T>& lif, double* parti
       for (int64_t stop = a.steps; stop > 0;) {
         const int64_t t = (stop - 1) / kPiece * kPiece, steps = stop - t;
         LifBackward<T> part = backward_piece(lif, t, steps, carry.get() - first);
-        part.read_next = true;
         lif_backward_blocks(part, block, block + 1);
         start<AddAndSum<T>>(T(), a, lif.grad_x, &sums, first, count, t, steps);
         stop = t;

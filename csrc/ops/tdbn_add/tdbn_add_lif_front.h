@@ -24,7 +24,7 @@ TdbnLifOutputs tdbn_add_lif_typed(const Tensor& x, const std::optional<Tensor>& 
   fill_forward<Backend>(a, x, residual, weight, bias, moments, layout, keep);
   LifForward<T> lif;
   lif.v_init = fill_rule(lif, steps, layout, o, keep);
-  lif.membrane_out = membrane_out(o.membrane);
+  lif.membrane_out = o.membrane();
 
   std::optional<Tensor> stream, membrane, codes, words, plane;
   if (wants_stream || Backend::kNeedsStream) stream = steps_like(x, layout);
@@ -58,9 +58,9 @@ TdbnLifOutputs tdbn_add_lif_typed(const Tensor& x, const std::optional<Tensor>& 
 }
 
 inline void check_tdbn_lif(const Tensor& x, const LifOptions& o) {
-  check_lif(x, o);
-  const bool codes_are_enough = o.surrogate == "rectangle" && o.rounding == "none" &&
-                                o.membrane != "trace" && (o.detach_reset || o.reset == "soft");
+  check_lif(x, x.scalar_type(), o);
+  const bool codes_are_enough = o.membrane() != MembraneOut::kTrace &&
+                                (o.detach_reset() || o.reset() != Reset::kHard);
   if (!codes_are_enough) {
     fail("tdbn_add_lif: options must let two bits a step carry the backward, got others");
   }
@@ -75,13 +75,13 @@ TdbnLifOutputs tdbn_add_lif(Tensor x, std::optional<Tensor> residual, std::optio
                             std::string reset, bool detach_reset, bool inclusive,
                             std::string output, std::string membrane, bool stream, bool save_codes,
                             bool, std::string) {
-  const LifOptions o{v_init, decay,       threshold, gain,     width,        values,
-                     reset,  "rectangle", "none",    membrane, detach_reset, inclusive};
+  const LifSave save = save_codes ? LifSave::kCodes : LifSave::kNothing;
+  const LifOptions o{v_init, decay, threshold, gain, width, values,
+                     lif_options(reset, detach_reset, inclusive, output, membrane, save)};
   check_tdbn(x, residual, weight, bias);
   check_per_channel("moments", moments, x);
   check_tdbn_lif(x, o);
-  check_word("output", output, {"dense", "packed"});
-  const bool packed = output == "packed";
+  const bool packed = o.packed();
   return x.scalar_type() == ScalarType::Float
              ? tdbn_add_lif_typed<Backend, float>(x, residual, weight, bias, moments, o, packed,
                                                   stream, save_codes)
@@ -107,7 +107,7 @@ TdbnLifGradients tdbn_lif_grad_sums_typed(const std::optional<Tensor>& grad_stre
   LifBackward<T> lif;
   fill_rule(lif, x.size(0), layout, o, keep);
   if (grad_spikes) lif.grad_spikes = step_view<T>(*grad_spikes, layout, keep);
-  lif.membrane_out = membrane_out(o.membrane);
+  lif.membrane_out = o.membrane();
   if (grad_membrane) {
     keep.push_back(is_in_layout(*grad_membrane, layout)
                        ? *grad_membrane
@@ -137,8 +137,9 @@ TdbnLifGradients tdbn_lif_grad_sums(std::optional<Tensor> grad_stream,
                                     std::optional<Tensor> width, std::vector<double> values,
                                     std::string reset, bool detach_reset, bool inclusive,
                                     std::string output, std::string membrane, bool wants_v_init) {
-  const LifOptions o{std::nullopt, decay,       threshold, gain,     width,        values,
-                     reset,        "rectangle", "none",    membrane, detach_reset, inclusive};
+  const LifOptions o{
+      std::nullopt, decay, threshold, gain, width, values,
+      lif_options(reset, detach_reset, inclusive, output, membrane, LifSave::kCodes)};
   check_tdbn(x, std::nullopt, std::nullopt, std::nullopt);
   check_per_channel("moments", moments, x);
   check_tdbn_lif(x, o);
@@ -147,7 +148,7 @@ TdbnLifGradients tdbn_lif_grad_sums(std::optional<Tensor> grad_stream,
     fail("tdbn_add_lif: codes must have shape [ceil(T / 4), N] = {}, got {}",
          shape_text(code_sizes), shape_text(codes));
   }
-  const bool packed = output == "packed";
+  const bool packed = o.packed();
   return x.scalar_type() == ScalarType::Float
              ? tdbn_lif_grad_sums_typed<Backend, float>(grad_stream, grad_spikes, grad_membrane, x,
                                                         codes, moments, o, packed, wants_v_init)

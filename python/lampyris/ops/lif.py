@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from lampyris.ops import _layout
+from lampyris.ops import _layout, _lif_autograd
 from lampyris.ops.spikes import Spikes
 
 __all__ = ["lif"]
 
+# Words in the order of the operator's integers (csrc/ops/lif/lif_tensors.h).
+_RESETS = ("hard", "soft", "none")
+_SURROGATES = ("rectangle", "triangle", "sigmoid", "atan", "fast_sigmoid", "piecewise_exponential")
+_ROUNDINGS = ("none", "floor")
 _OUTPUTS = ("dense", "packed")
-_MEMBRANES = ("last", "trace", None)
-_STEPS_PER_BYTE = 4
+_MEMBRANES = (None, "last", "trace")
+_HALVES = (torch.bfloat16, torch.float16)
 
 
 def lif(
@@ -25,7 +31,7 @@ def lif(
     v_reset: float = 0.0,
     detach_reset: bool = True,
     inclusive: bool = False,
-    surrogate: str = "rectangle",
+    surrogate: str | Callable[[Tensor], Tensor] = "rectangle",
     width: float | Tensor = 1.0,
     v_init: Tensor | None = None,
     rounding: str = "none",
@@ -35,32 +41,42 @@ def lif(
     """Run leaky integrate-and-fire neurons over T steps.
 
     U = v_reset + decay (V - v_reset) + gain x; spike where U > threshold; V is U after the reset.
+    With decay 1 it is integrate-and-fire; with learned tensors parametric LIF.
 
     Args:
-        x: input currents [T, ...], T >= 1, float32 (or float64), in the unit of the threshold. Any
-            strides: an expanded T, channels_last maps and transposed [B, T, ...] views are read in place.
-        decay: share of the membrane kept per step; like ``threshold``, ``gain`` and ``width`` a float
-            or a Tensor broadcastable to x.shape[1:] (a channel of maps is [C, 1, 1]).
-        threshold: firing threshold.
+        x: input currents [T, ...], T >= 1, float32, float64, bfloat16 or float16, in the unit of the
+            threshold. Any strides: an expanded T, channels_last maps and transposed [B, T, ...] views are
+            read in place. The membrane is computed in float32 (float64 for float64 x); NaN never fires
+            and stays in the membrane.
+        decay: share of the membrane kept per step; like ``threshold``, ``gain`` and ``width`` a finite
+            float or a Tensor broadcastable to x.shape[1:] (a channel of maps is [C, 1, 1]) in the
+            membrane's dtype or a half one. Values of tensors are not checked.
+        threshold: firing threshold; as a float not NaN, and infinity never fires.
         gain: factor of the input.
-        reset: "hard" sets V = v_reset after a spike, "soft" subtracts the threshold.
+        reset: "hard" sets V = v_reset after a spike, "soft" subtracts the threshold, "none" leaves U.
         v_reset: value of a hard reset and resting value of the leak.
-        detach_reset: no gradient through the reset.
+        detach_reset: no gradient through the reset's spike.
         inclusive: spike where U >= threshold.
-        surrogate: "rectangle": ds/dU = 1 / width where abs(U - threshold) < width / 2. Not
-            differentiable with respect to ``width``.
-        width: width of the surrogate, > 0.
+        surrogate: ds/dU, of area 1 over the distance d = U - threshold: "rectangle", "triangle",
+            "sigmoid", "atan", "fast_sigmoid" or "piecewise_exponential" (formulas: csrc/core/surrogate.h),
+            or a callable d -> ds/dU of float tensors [T, ...], evaluated in the backward (slower, and
+            ``width`` is its own affair). Not differentiable with respect to ``width``.
+        width: scale of the surrogate, > 0: the rectangle is 1 / width where abs(d) < width / 2.
+            SpikingJelly's alpha and snnTorch's atan alpha and sigmoid slope are 1 / width.
         v_init: membrane before the first step, shape x.shape[1:]; 0 when None.
         rounding: "none", or "floor": U = sat18(floor(U)), the 18-bit integer membrane of
-            docs/contract.md section 3 (gradient of the floor 1; of the saturation 1 inside, limits
-            included, 0 outside).
+            docs/contract.md section 3, x float32 or float64 (gradient of the floor 1; of the saturation
+            1 inside, limits included, 0 outside).
         output: "dense" returns float spikes; "packed" returns :class:`Spikes`, packed along C of
             maps [T, B, C, H, W], else along the last dimension.
         membrane: "last" (V after the last step), "trace" (V after every step) or None; V is after reset.
 
     Returns:
-        (spikes [T, ...], membrane x.shape[1:] or [T, ...] or None). Dense outputs keep the memory order
-        of x[0].
+        (spikes [T, ...] in x's dtype, membrane x.shape[1:] or [T, ...] in float32 (float64 for float64 x)
+        or None). Dense outputs keep the memory order of x[0].
+
+    Saved for the backward: 2 bits a neuron-step for the rectangle with a reset that is detached, soft or
+    none and parameters that do not learn; else U, 4 bytes (and x for learned parameters).
 
     Raises:
         ValueError: a shape, dtype, device or option is not one of the above.
@@ -75,108 +91,39 @@ def lif(
     Source: Wu et al., Spatio-temporal backpropagation, Frontiers in Neuroscience 2018 (rectangle
     surrogate, detached hard reset as in EMS-YOLO).
     """
-    if output not in _OUTPUTS:
-        raise ValueError(f"lif: output must be one of {_words(_OUTPUTS)}, got {output!r}")
-    if membrane not in _MEMBRANES:
-        raise ValueError(f"lif: membrane must be one of {_words(_MEMBRANES)}, got {membrane!r}")
+    given = None if isinstance(surrogate, str) else surrogate
+    if given is not None and not callable(given):
+        raise ValueError(f"lif: surrogate must be a name or a callable, got {type(given).__name__}")
     tensors: list[Tensor | None] = []
     values: list[float] = []
+    half = x.dtype in _HALVES
     for p in (decay, threshold, gain, width):
-        is_tensor = isinstance(p, Tensor)
-        tensors.append(p if is_tensor else None)
-        values.append(0.0 if is_tensor else float(p))
+        if isinstance(p, Tensor):
+            tensors.append(p.float() if half and p.dtype == x.dtype else p)
+            values.append(1.0)
+        else:
+            tensors.append(None)
+            values.append(float(p))
+    if v_init is not None and half and v_init.dtype == x.dtype:
+        v_init = v_init.float()
     if tensors[3] is not None and tensors[3].requires_grad:
         raise ValueError("lif: width must not require grad, got a tensor that does")
-    grads = torch.is_grad_enabled()
-    learned = grads and any(p is not None and p.requires_grad for p in tensors)
-    save_codes = grads and (learned or x.requires_grad or (v_init is not None and v_init.requires_grad))
-    save_state = learned or (save_codes and reset == "hard" and not detach_reset)
-    spikes, v, _, _, words = torch.ops.lampyris.lif(
-        x,
-        v_init,
-        *tensors,
-        [*values, float(v_reset)],
-        reset,
-        detach_reset,
-        inclusive,
-        surrogate,
-        rounding,
-        output,
-        membrane or "none",
-        save_codes,
-        save_state,
-    )
-    if output == "packed":
-        spikes = Spikes(words, spikes, _layout.packed_dim(x))
-    return spikes, v
-
-
-def _words(words: tuple[str | None, ...]) -> str:
-    return ", ".join(map(repr, words))
-
-
-def _order(x: Tensor, output: str) -> list[int]:
-    return _layout.packed_order(x) if output == "packed" else _layout.step_order(x)
-
-
-@torch.library.register_fake("lampyris::lif")
-def _(x, v_init, decay, threshold, gain, width, values, reset, detach_reset, inclusive, surrogate,
-      rounding, output, membrane, save_codes, save_state):  # fmt: skip
-    order = _order(x, output)
-    steps, neurons = x.shape[0], 1
-    for size in x.shape[1:]:
-        neurons = neurons * size
-    v = None
-    if membrane != "none":
-        v = _layout.empty_steps(x, order, steps if membrane == "trace" else None)
-    rows = (steps + _STEPS_PER_BYTE - 1) // _STEPS_PER_BYTE
-    codes = x.new_empty((rows, neurons), dtype=torch.uint8) if save_codes else None
-    state = x.new_empty((steps, neurons)) if save_state else None
-    if output == "dense":
-        return _layout.empty_steps(x, order, steps), v, codes, state, None
-    dim = _layout.packed_dim(x)
-    shape = [*x.shape[:dim], *x.shape[dim + 1 :], (x.shape[dim] + 31) // 32]
-    words = x.new_empty(shape, dtype=torch.int32)
-    return x.new_empty_strided(x.shape, (0,) * x.dim()), v, codes, state, words
-
-
-@torch.library.register_fake("lampyris::_lif_backward")
-def _(grad_spikes, grad_membrane, x, codes, state, v_init, decay, threshold, gain, width, values,
-      reset, detach_reset, inclusive, surrogate, rounding, output, membrane, wanted):  # fmt: skip
-    order = _order(x, output)
-    each = [_layout.empty_steps(x, order, None) if w else None for w in wanted]
-    return _layout.empty_steps(x, order, x.shape[0]), *each
-
-
-def _setup(ctx, inputs, output) -> None:
-    x, v_init, decay, threshold, gain, width, *ctx.options = inputs
-    _, _, codes, state, _ = output
-    ctx.save_for_backward(x, codes, state, v_init, decay, threshold, gain, width)
-    ctx.set_materialize_grads(False)
-
-
-def _backward(ctx, grad_spikes, grad_membrane, *_):
-    x, codes, state, v_init, *parameters = ctx.saved_tensors
-    *options, save_codes, _ = ctx.options
-    if not save_codes:
-        raise RuntimeError("lif: x must require grad when the operator is called, got a call without")
-    if grad_spikes is None and grad_membrane is None:
-        return (None,) * 16
-    wanted = list(ctx.needs_input_grad[1:5])
-    grad_x, grad_v, *grads = torch.ops.lampyris._lif_backward(
-        grad_spikes, grad_membrane, x, codes, state, v_init, *parameters, *options, wanted
-    )
-    grads = [
-        None if g is None else g.sum_to_size(p.shape) for g, p in zip(grads, parameters[:3], strict=True)
+    options = [
+        _choice("reset", reset, _RESETS),
+        int(detach_reset),
+        int(inclusive),
+        len(_SURROGATES) if given is not None else _choice("surrogate", surrogate, _SURROGATES),
+        _choice("rounding", rounding, _ROUNDINGS),
+        _choice("output", output, _OUTPUTS),
+        _choice("membrane", membrane, _MEMBRANES),
     ]
-    return grad_x, grad_v, *grads, *(None,) * 11
+    values.append(float(v_reset))
+    spikes, v, words = _lif_autograd.run(x, v_init, tensors, values, options, given)
+    return (spikes if words is None else Spikes(words, spikes, _layout.packed_dim(x))), v
 
 
-def _no_double_backward(ctx, *grads):
-    raise RuntimeError("lif: must not be differentiated twice, got a double backward")
-
-
-torch.library.register_autograd("lampyris::lif", _backward, setup_context=_setup)
-torch.library.register_autograd("lampyris::_lif_backward", _no_double_backward)
-for _device in ("cpu", "cuda"):
-    torch.library.register_autocast("lampyris::lif", _device, torch.float32)
+def _choice(name: str, word: str | None, words: tuple[str | None, ...]) -> int:
+    if word not in words:
+        listed = ", ".join(map(repr, (*words[1:], None) if words[0] is None else words))
+        raise ValueError(f"lif: {name} must be one of {listed}, got {word!r}")
+    return words.index(word)

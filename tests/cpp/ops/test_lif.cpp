@@ -86,7 +86,8 @@ TEST(Lif, BlocksEqualSingleNeurons) {
                         Case{16, 4097, Reset::kHard, Rounding::kFloor, true},
                         Case{6, 33, Reset::kSoft, Rounding::kFloor},
                         Case{8, 192, Reset::kHard, Rounding::kNone, true},
-                        Case{8, 192, Reset::kSoft, Rounding::kFloor, true}}) {
+                        Case{8, 192, Reset::kSoft, Rounding::kFloor, true},
+                        Case{10, 300, Reset::kNone}}) {
     const auto x = random_values(c.steps * c.neurons, c.rounding == Rounding::kFloor ? 9e4F : 1, 3);
     Outputs expected;
     auto a = forward_arguments(c, x, expected);
@@ -97,11 +98,19 @@ TEST(Lif, BlocksEqualSingleNeurons) {
         if (n % 32 == 0) word = 0;
         word |= static_cast<uint32_t>(spike) << (n % 32);
       };
-      const bool hard = c.reset == Reset::kHard, floor = c.rounding == Rounding::kFloor;
-      if (hard && floor) lif_forward_neuron<Reset::kHard, Rounding::kFloor>(a, n, emit);
-      if (hard && !floor) lif_forward_neuron<Reset::kHard, Rounding::kNone>(a, n, emit);
-      if (!hard && floor) lif_forward_neuron<Reset::kSoft, Rounding::kFloor>(a, n, emit);
-      if (!hard && !floor) lif_forward_neuron<Reset::kSoft, Rounding::kNone>(a, n, emit);
+      const bool floor = c.rounding == Rounding::kFloor;
+      switch (c.reset) {
+        case Reset::kHard:
+          floor ? lif_forward_neuron<Reset::kHard, Rounding::kFloor>(a, n, emit)
+                : lif_forward_neuron<Reset::kHard, Rounding::kNone>(a, n, emit);
+          break;
+        case Reset::kSoft:
+          floor ? lif_forward_neuron<Reset::kSoft, Rounding::kFloor>(a, n, emit)
+                : lif_forward_neuron<Reset::kSoft, Rounding::kNone>(a, n, emit);
+          break;
+        case Reset::kNone:
+          lif_forward_neuron<Reset::kNone, Rounding::kNone>(a, n, emit);
+      }
     }
     for_every_isa([&] {
       Outputs out;
@@ -170,9 +179,12 @@ TEST(Lif, FloorIsTheIntegerNeuron) {
   }
 }
 
-TEST(Lif, BackwardFromCodesEqualsBackwardFromState) {
+// Blocks of every instruction set against one neuron at a time, from codes and from the state; both
+// agree where codes are enough.
+TEST(Lif, BackwardBlocksEqualSingleNeurons) {
   for (const Case& c : {Case{7, 70}, Case{8, 4200}, Case{8, 4100, Reset::kSoft},
-                        Case{5, 64, Reset::kSoft}}) {
+                        Case{5, 64, Reset::kSoft}, Case{6, 130, Reset::kNone},
+                        Case{9, 100, Reset::kHard, Rounding::kFloor}}) {
     const auto x = random_values(c.steps * c.neurons, 1, 6);
     const auto g = random_values(c.steps * c.neurons, 1, 7);
     const auto gm = random_values(c.neurons, 1, 8);
@@ -182,27 +194,88 @@ TEST(Lif, BackwardFromCodesEqualsBackwardFromState) {
     a.state = out.state.data();
     lif_forward_blocks(a, 0, blocks(c.neurons));
     for (const bool detach : {true, false}) {
-      if (!detach && c.reset == Reset::kHard) continue;
       LifBackward<float> b;
       set_rule(b, c);
       b.detach_reset = detach;
       b.grad_spikes = {g.data(), c.neurons, 0, c.neurons};
+      b.x = a.x;
       b.grad_membrane = gm.data();
       b.membrane_out = MembraneOut::kLast;
       b.codes = out.codes.data();
       std::vector<float> expected(x.size()), ours(x.size());
-      b.grad_x = expected.data();
+      if (detach || c.reset != Reset::kHard) {
+        b.grad_x = expected.data();
+        for (int64_t n = 0; n < c.neurons; ++n) {
+          const bool through = c.reset == Reset::kSoft && !detach;
+          through ? lif_backward_from_codes<true>(b, n) : lif_backward_from_codes<false>(b, n);
+        }
+        b.grad_x = ours.data();
+        for_every_isa([&] {
+          std::fill(ours.begin(), ours.end(), -1.0F);
+          lif_backward_blocks(b, 0, blocks(c.neurons));
+          EXPECT_EQ(ours, expected);
+        });
+      }
+      const std::vector<float> from_codes = expected;
       b.state = out.state.data();
-      lif_backward_blocks(b, 0, blocks(c.neurons));
-      b.grad_x = ours.data();
-      b.state = nullptr;
-      for_every_isa([&] {
-        std::fill(ours.begin(), ours.end(), -1.0F);
-        lif_backward_blocks(b, 0, blocks(c.neurons));
-        EXPECT_EQ(ours, expected);
-      });
+      for (int surrogate = 0; surrogate < kSurrogates; ++surrogate) {
+        b.surrogate = static_cast<Surrogate>(surrogate);
+        b.grad_x = expected.data();
+        const auto size = static_cast<size_t>(c.neurons);
+        std::vector<float> parameters(3 * size), wide(3 * size);
+        const auto learn = [&](std::vector<float>& to) {
+          b.grad_decay = to.data();
+          b.grad_threshold = to.data() + size;
+          b.grad_gain = to.data() + 2 * size;
+        };
+        learn(parameters);
+        for (int64_t n = 0; n < c.neurons; ++n) lif_backward_from_state<true>(b, n);
+        if (surrogate == 0 && (detach || c.reset != Reset::kHard)) {
+          EXPECT_EQ(expected, from_codes);
+        }
+        b.grad_x = ours.data();
+        for_every_isa([&] {
+          learn(wide);
+          lif_backward_blocks(b, 0, blocks(c.neurons));
+          EXPECT_EQ(ours, expected) << surrogate << " " << isa_name(isa());
+          EXPECT_EQ(wide, parameters) << surrogate << " " << isa_name(isa());
+          b.grad_decay = b.grad_threshold = b.grad_gain = nullptr;
+          lif_backward_blocks(b, 0, blocks(c.neurons));
+          EXPECT_EQ(ours, expected) << surrogate << " " << isa_name(isa());
+        });
+      }
     }
   }
+}
+
+TEST(Surrogate, ExponentialIsAccurate) {
+  for (float z = 0; z < 87; z += 0.0137F) {
+    const double want = std::exp(-static_cast<double>(z));
+    EXPECT_NEAR(exp_negative(z), want, 2.5e-7 * want) << z;
+  }
+  EXPECT_EQ(exp_negative(1e30F), exp_negative(87.0F));
+  EXPECT_EQ(exp_negative(0.0F), 1.0F);
+  EXPECT_TRUE(std::isnan(exp_negative(std::nanf(""))));
+}
+
+TEST(Half, EveryValueReturns) {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const Float16 half{static_cast<uint16_t>(bits)};
+    const BFloat16 brain{static_cast<uint16_t>(bits)};
+    if (std::isnan(widen(half))) {
+      EXPECT_TRUE(std::isnan(widen(narrow<Float16>(widen(half)))));
+    } else {
+      EXPECT_EQ(narrow<Float16>(widen(half)).bits, bits);
+    }
+    if (std::isnan(widen(brain))) {
+      EXPECT_TRUE(std::isnan(widen(narrow<BFloat16>(widen(brain)))));
+    } else {
+      EXPECT_EQ(narrow<BFloat16>(widen(brain)).bits, bits);
+    }
+  }
+  EXPECT_EQ(narrow<Float16>(65520.0F).bits, 0x7C00);                     // rounds to infinity
+  EXPECT_EQ(widen(narrow<Float16>(1.0F + 0x1p-11F)), 1.0F);              // ties to even
+  EXPECT_EQ(widen(narrow<BFloat16>(1.0F + 3 * 0x1p-8F)), 1.0F + 0x1p-6F);
 }
 
 }  // namespace

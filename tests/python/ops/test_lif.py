@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from lampyris import ops, reference
 RULES = [
     {"reset": reset, "rounding": rounding, "inclusive": inclusive, "membrane": membrane}
     for reset, rounding, inclusive, membrane in itertools.product(
-        ("hard", "soft"), ("none", "floor"), (False, True), ("last", "trace", None)
+        ("hard", "soft", "none"), ("none", "floor"), (False, True), ("last", "trace", None)
     )
 ]
 SHAPES = [(1, 1), (2, 0), (3, 5), (4,), (5, 4100), (17, 70), (4, 2, 33, 7, 5), (5, 2, 32, 4, 4)]
@@ -63,7 +64,8 @@ def test_equals_reference(shape, device, isa):
 
 @pytest.mark.parametrize("dims", [(6, 1, 1), (4, 5), (3, 6, 4, 5), (1, 4, 1), (3, 1, 4, 1), ()], ids=str)
 def test_tensor_parameters_and_their_gradients(dims, device):
-    for reset, detach, rounding in itertools.product(("hard", "soft"), (True, False), ("none", "floor")):
+    resets = ("hard", "soft", "none")
+    for reset, detach, rounding in itertools.product(resets, (True, False), ("none", "floor")):
         for name, x in layouts(torch.randn(5, 3, 6, 4, 5, dtype=torch.float64, device=device)):
             decay = torch.rand(dims, dtype=x.dtype, device=device) * 0.5 + 0.3
             threshold = torch.rand(dims, dtype=x.dtype, device=device) + 0.5
@@ -140,9 +142,29 @@ def test_memory_order_is_kept():
 
 def test_codes_are_two_bits_a_neuron_step():
     x = torch.randn(8, 1000)
-    args = (x, *(None,) * 5, [0.5, 1.0, 1.0, 1.0, 0.0], "hard", True, False, "rectangle", "none")
-    codes = torch.ops.lampyris.lif(*args, "dense", "none", True, False)[2]
+    options = [0, 1, 0, 0, 0, 0, 0, 1]
+    codes = torch.ops.lampyris.lif(x, *(None,) * 5, [0.5, 1.0, 1.0, 1.0, 0.0], options)[2]
     assert codes.numel() * 8 == 2 * x.numel()
+
+
+@pytest.mark.parametrize(
+    "options, learned, bytes_each",
+    [
+        ({}, False, 0.25),
+        ({"reset": "soft", "detach_reset": False}, False, 0.25),
+        ({"reset": "none", "output": "packed"}, False, 0.25),
+        ({"detach_reset": False}, False, 4),
+        ({"surrogate": "atan"}, False, 4),
+        ({}, True, 8),  # U, and x that the caller has anyway
+    ],
+)
+def test_saved_for_backward(options, learned, bytes_each):
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
+        x = torch.randn(16, 3, 128, requires_grad=True)
+        ops.lif(x, torch.tensor(0.5, requires_grad=learned), 1.0, **options)
+    large = [t.numel() * t.element_size() for t in saved if t.numel() > 1]
+    assert sum(large) == bytes_each * x.numel()
 
 
 @pytest.mark.parametrize("decay, gain", [(1.0, 1.0), (0.5, 1.0), (0.25, 1.0), (0.0625, 1.0), (0.5, 0.5)])
@@ -190,14 +212,16 @@ def test_neurons_are_independent(device):
     assert_same(ops.lif(x[:, order], 0.5, 0.7)[0], ops.lif(x, 0.5, 0.7)[0][:, order], "permuted")
 
 
-@pytest.mark.parametrize("output", ["dense", "packed"])
-def test_opcheck(output):
+@pytest.mark.parametrize("packed", [0, 1])
+def test_opcheck(packed):
     x = torch.randn(5, 2, 33, 4, 4, requires_grad=True)
     scale = torch.rand(33, 1, 1, requires_grad=True)
     values = [0.5, 1.0, 1.0, 1.0, 0.0]
-    for membrane in ("last", "trace", "none"):
-        options = ("hard", True, False, "rectangle", "none", output, membrane, True, True)
-        check_operator(torch.ops.lampyris.lif.default, x, None, scale, scale, None, None, values, *options)
+    for membrane, surrogate in itertools.product((0, 1, 2), (0, 3)):
+        options = [0, 1, 0, surrogate, 0, packed, membrane, 2]
+        check_operator(torch.ops.lampyris.lif.default, x, None, scale, scale, None, None, values, options)
+    codes = [0, 1, 0, 0, 0, packed, 1, 1]
+    check_operator(torch.ops.lampyris.lif.default, x, None, None, None, None, None, values, codes)
 
 
 def test_compiles_and_checkpoints():
@@ -213,17 +237,25 @@ def test_compiles_and_checkpoints():
     assert_same(t.grad, u.grad, "checkpoint")
 
 
-def test_autocast_computes_in_float32():
+def test_autocast_keeps_the_dtype_of_x():
     x = torch.randn(4, 9, dtype=torch.bfloat16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert ops.lif(x, 0.5, 0.7)[0].dtype == torch.float32
+        spikes, v = ops.lif(x, torch.tensor(0.5), 0.7)
+    assert spikes.dtype == torch.bfloat16 and v.dtype == torch.float32
 
 
 def test_double_backward_raises():
-    x = torch.randn(3, 4, requires_grad=True)
-    (grad,) = torch.autograd.grad(ops.lif(x, 0.5, 0.1)[0].sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="lif: must not be differentiated twice"):
-        grad.sum().backward()
+    for compiled in (False, True):
+        x = torch.randn(3, 4, requires_grad=True)
+        if compiled:
+            spikes = torch.ops.lampyris.lif(x, *(None,) * 5, [0.5, 0.1, 1.0, 1.0, 0.0], [0, 1, *[0] * 5, 1])[
+                0
+            ]
+        else:
+            spikes = ops.lif(x, 0.5, 0.1)[0]
+        (grad,) = torch.autograd.grad(spikes.square().sum(), x, create_graph=True)
+        with pytest.raises(RuntimeError, match="lif: must not be differentiated twice"):
+            grad.sum().backward()
 
 
 @pytest.mark.parametrize(
@@ -231,17 +263,30 @@ def test_double_backward_raises():
     [
         ({"x": torch.tensor(1.0)}, r"lif: x must have shape \[T, ...\] with T >= 1, got \[\]"),
         ({"x": torch.zeros(0, 2)}, r"lif: x must have shape \[T, ...\] with T >= 1, got \[0, 2\]"),
-        ({"x": torch.zeros(2, 3).half()}, "lif: x must have dtype float32 or float64, got float16"),
+        (
+            {"x": torch.zeros(2, 3).int()},
+            "lif: x must have dtype float32, float64, bfloat16 or float16, got int32",
+        ),
         ({"v_init": torch.zeros(4)}, r"lif: v_init must have shape x.shape\[1:\] \[3\], got \[4\]"),
         ({"v_init": torch.zeros(3).double()}, "lif: v_init must have dtype float32, got float64"),
         ({"decay": torch.zeros(2)}, r"lif: decay must be broadcastable to x.shape\[1:\] \[3\], got \[2\]"),
         ({"gain": torch.zeros(3).double()}, "lif: gain must have dtype float32, got float64"),
-        ({"reset": "none"}, "lif: reset must be one of 'hard', 'soft', got 'none'"),
-        ({"surrogate": "atan"}, "lif: surrogate must be one of 'rectangle', got 'atan'"),
+        ({"decay": math.nan}, "lif: decay must be finite, got nan"),
+        ({"gain": math.inf}, "lif: gain must be finite, got inf"),
+        ({"v_reset": -math.inf}, "lif: v_reset must be finite, got -inf"),
+        ({"threshold": math.nan}, "lif: threshold must not be NaN, got nan"),
+        ({"reset": "zero"}, "lif: reset must be one of 'hard', 'soft', 'none', got 'zero'"),
+        ({"surrogate": "tanh"}, "lif: surrogate must be one of 'rectangle', .*, got 'tanh'"),
+        ({"surrogate": 3}, "lif: surrogate must be a name or a callable, got int"),
         ({"rounding": "ceil"}, "lif: rounding must be one of 'none', 'floor', got 'ceil'"),
+        (
+            {"x": torch.zeros(2, 3).half(), "rounding": "floor"},
+            "lif: x must have dtype float32 or float64 with rounding='floor', got float16",
+        ),
         ({"output": "bits"}, "lif: output must be one of 'dense', 'packed', got 'bits'"),
         ({"membrane": "all"}, "lif: membrane must be one of 'last', 'trace', None, got 'all'"),
-        ({"width": 0.0}, "lif: width must be > 0, got 0"),
+        ({"width": 0.0}, "lif: width must be > 0 and finite, got 0"),
+        ({"width": math.nan}, "lif: width must be > 0 and finite, got nan"),
         ({"width": torch.ones(3, requires_grad=True)}, "lif: width must not require grad"),
     ],
 )
