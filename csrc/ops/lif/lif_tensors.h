@@ -123,7 +123,7 @@ inline void check_lif(const Tensor& x, ScalarType x_type, const LifOptions& o) {
     fail("lif: threshold must not be NaN, got {}", o.values[1]);
   }
   if (!o.width.has_value() && !(o.values[3] > 0 && std::isfinite(o.values[3]))) {
-    fail("lif: width must be > 0 and finite, got {}", o.values[3]);
+    fail("lif: width must be > 0, got {}", o.values[3]);
   }
   constexpr size_t count = std::size(kLifOptionLimits);
   if (o.options.size() != count) {
