@@ -38,17 +38,15 @@ inline Tensor convolution(const Tensor& maps, const Tensor& weight,
   return torch::stable::detail::to<Tensor>(stack[0]);
 }
 
-// The gradient of aten::convolution with respect to its maps [N, Ci, H, W].
-inline Tensor convolution_grad_input(const Tensor& grad, const Tensor& weight,
-                                     const SpikeConv2dShape& s) {
+// One gradient of aten::convolution: of its maps (0) or its weights (1).
+template <size_t kWhich>
+Tensor convolution_grad(const Tensor& grad, const Tensor& maps, const Tensor& weight,
+                        const SpikeConv2dShape& s) {
   using torch::stable::detail::from;
-  // Only its sizes, dtype and memory order are read.
-  const Tensor maps = empty_channels_last({s.images, s.in_channels, s.in_height, s.in_width},
-                                          weight.scalar_type(), weight);
   const Sizes stride = {s.stride, s.stride}, padding = {s.padding, s.padding};
   const Sizes dilation = {1, 1}, output_padding = {0, 0};
   const std::optional<Sizes> bias_sizes;
-  constexpr std::array<bool, 3> kWanted = {true, false, false};
+  constexpr std::array<bool, 3> kWanted = {kWhich == 0, kWhich == 1, false};
   const torch::headeronly::HeaderOnlyArrayRef<bool> mask(kWanted.data(), kWanted.size());
   std::array<StableIValue, 11> stack{
       from(grad),    from(maps),     from(weight), from(bias_sizes),     from(stride),
@@ -57,10 +55,24 @@ inline Tensor convolution_grad_input(const Tensor& grad, const Tensor& weight,
   STABLE_TORCH_ERROR_CODE_CHECK(
       torch_call_dispatcher("aten::convolution_backward", "", stack.data(), TORCH_ABI_VERSION));
   // Undefined gradients come back as tensors too and are released here.
-  const Tensor dx = torch::stable::detail::to<Tensor>(stack[0]);
-  torch::stable::detail::to<Tensor>(stack[1]);
-  torch::stable::detail::to<Tensor>(stack[2]);
-  return dx;
+  std::array<Tensor, 3> grads;
+  for (size_t i = 0; i < 3; ++i) grads[i] = torch::stable::detail::to<Tensor>(stack[i]);
+  return grads[kWhich];
+}
+
+// Of the maps [N, Ci, H, W].
+inline Tensor convolution_grad_input(const Tensor& grad, const Tensor& weight,
+                                     const SpikeConv2dShape& s) {
+  // Only its sizes, dtype and memory order are read.
+  const Tensor maps = empty_channels_last({s.images, s.in_channels, s.in_height, s.in_width},
+                                          weight.scalar_type(), weight);
+  return convolution_grad<0>(grad, maps, weight, s);
+}
+
+// Of the weights; of `weight` only sizes and dtype are read.
+inline Tensor convolution_grad_weight(const Tensor& grad, const Tensor& maps, const Tensor& weight,
+                                      const SpikeConv2dShape& s) {
+  return convolution_grad<1>(grad, maps, weight, s);
 }
 
 }  // namespace lampyris

@@ -1,8 +1,8 @@
 // The event-driven kernels in float32. Weights are repacked so that the row a spike adds is
 // contiguous: [group][block][ky][kx][channel][row], a block being up to 64 output channels of a
-// group and `row` its width padded to 16 lanes. The spikes of a pixel row are a list of byte offsets
-// (x Ci/G + c) row sizeof(float) in (x, c) order: those under a kernel row are one range of it, and
-// their weights lie at one base pointer plus the offset.
+// group and `row` its width padded to 16 lanes. The spikes of a pixel row are a list of byte
+// offsets (x Ci/G + c) row sizeof(float) in (x, c) order: those under a kernel row are one range of
+// it, and their weights lie at one base pointer plus the offset.
 #pragma once
 
 #include <algorithm>

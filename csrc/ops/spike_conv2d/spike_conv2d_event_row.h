@@ -2,11 +2,13 @@
 // block of output channels along one row of output pixels.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 
 #include "cpu/dispatch.h"
+#include "cpu/float4.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -44,15 +46,31 @@ LAMPYRIS_INLINE int32_t* append_offsets(Baseline, uint32_t bits, const int32_t* 
 template <int V>
 LAMPYRIS_INLINE void event_row(Baseline, EventRow a) {
   constexpr int kLanes = 16 * V;
+  float edge[kLanes] = {};
+  const size_t bytes = static_cast<size_t>(a.channels) * sizeof(float);
   for (int64_t x = 0; x < a.pixels; ++x) {
-    float sum[kLanes] = {};
-    for (int64_t o = 0; o < a.channels; ++o) sum[o] = a.from[o];
-    const int32_t end = a.offsets[x * a.stride + a.kernel_width];
-    for (int32_t e = a.offsets[x * a.stride]; e < end; ++e) {
-      const float* row = reinterpret_cast<const float*>(a.weights + a.events[e]);
-      for (int o = 0; o < kLanes; ++o) sum[o] += row[o];
+    std::memcpy(edge, a.from, bytes);
+    const int32_t* event = a.events + a.offsets[x * a.stride];
+    const int32_t* end = a.events + a.offsets[x * a.stride + a.kernel_width];
+    // 8 vectors at a time: more would not stay in registers.
+    for (int first = 0; first < kLanes; first += 32) {
+      constexpr int kVectors = V == 1 ? 4 : 8;
+      const int vectors = std::min(kVectors, (kLanes - first) / 4);
+      Float4 sum[kVectors];
+      for (int v = 0; v < kVectors; ++v) {
+        sum[v] = v < vectors ? load4(edge + first + 4 * v) : Float4{};
+      }
+      for (const int32_t* e = event; e < end; ++e) {
+        const float* row = reinterpret_cast<const float*>(a.weights + *e) + first;
+        for (int v = 0; v < kVectors; ++v) {
+          if (v < vectors) sum[v] += load4(row + 4 * v);
+        }
+      }
+      for (int v = 0; v < kVectors; ++v) {
+        if (v < vectors) store4(edge + first + 4 * v, sum[v]);
+      }
     }
-    for (int64_t o = 0; o < a.channels; ++o) a.out[o] = sum[o];
+    std::memcpy(a.out, edge, bytes);
     a.from += a.from_step;
     a.out += a.out_step;
     a.weights -= a.step;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cpu/every_isa.h"
+#include "ops/spike_conv2d/spike_conv2d_depthwise.h"
 #include "ops/spike_conv2d/spike_conv2d_event.h"
 #include "ops/spike_conv2d/spike_conv2d_event_grad.h"
 
@@ -114,6 +115,29 @@ TEST(SpikeConv2d, EventKernelsEqualPlainOnes) {
         for (size_t i = 0; i < grad_weight.size(); ++i) {
           ASSERT_NEAR(ours_weight[i], grad_weight[i], 1e-4);
         }
+      }
+    });
+  }
+}
+
+TEST(SpikeConv2d, DepthwiseKernelsEqualPlainOnes) {
+  for (const SpikeConv2dShape& s : {SpikeConv2dShape{2, 40, 6, 5, 40, 3, 3, 1, 1, 40},
+                                    SpikeConv2dShape{1, 33, 9, 8, 33, 5, 2, 2, 3, 33}}) {
+    const Problem p(s, 0.4);
+    std::vector<float> out(p.grad.size()), grad_weight(p.weight.size());
+    const int64_t rows = s.images * s.out_height();
+    spike_conv2d_rows({s, p.words.data(), p.weight.data(), p.bias.data(), out.data()}, 0, rows);
+    spike_conv2d_grad_weight_words({s, p.words.data(), p.grad.data(), grad_weight.data()}, 0,
+                                   s.words_per_pixel());
+    for_every_isa([&] {
+      std::vector<float> ours(out.size(), 9.0F), ours_weight(grad_weight.size(), 9.0F);
+      spike_conv2d_depthwise({s, p.words.data(), p.weight.data(), p.bias.data(), ours.data()}, 0,
+                             rows);
+      spike_conv2d_grad_weight_depthwise({s, p.words.data(), p.grad.data(), ours_weight.data()}, 0,
+                                         (s.in_channels + 15) / 16);
+      for (size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(ours[i], out[i], 1e-4);
+      for (size_t i = 0; i < grad_weight.size(); ++i) {
+        ASSERT_NEAR(ours_weight[i], grad_weight[i], 1e-4);
       }
     });
   }
