@@ -17,8 +17,8 @@ from lampyris import ops
 __all__ = ["rows"]
 
 STEPS, NEURONS = 8, 8192
-TOLERANCE = 1e-5
-SUM_TOLERANCE = 1e-4
+TOLERANCE = 2e-6
+SUM_TOLERANCE = 1e-5
 ALPHA = 1.5
 # ours -> theirs; alpha is 1 / width in all of them
 SURROGATES = {
@@ -91,14 +91,9 @@ def _plif(name: str, reset: str) -> list[Row]:
 
 
 def rows() -> list[Row]:
-    """Every comparison of gradients; a surrogate that lif does not have fails its row."""
+    """Every comparison of gradients."""
     out = []
     for name in SURROGATES:
-        try:
-            ops.lif(_inputs()[0], 0.5, 1.0, surrogate=name)
-        except ValueError as error:
-            out.append(Row(f"d x, {name}", 0, str(error), "equal", False))
-            continue
         for reset, detach in (("hard", True), ("hard", False), ("soft", True), ("soft", False)):
             for input_decayed in (True, False):
                 out.append(_lif(name, reset, detach, input_decayed))

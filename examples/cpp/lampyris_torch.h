@@ -66,35 +66,52 @@ struct Spikes {
   Tensor carrier;
 };
 
-// As in lampyris.ops.lif; decay, threshold and gain are numbers here, not learned.
+// As in lampyris.ops.lif, whose words these are; decay, threshold and gain do not learn here.
+enum class Reset { kHard, kSoft, kNone };
+enum class Surrogate {
+  kRectangle,
+  kTriangle,
+  kSigmoid,
+  kAtan,
+  kFastSigmoid,
+  kPiecewiseExponential
+};
+
 struct LifOptions {
   double decay = 0.5, threshold = 1.0, gain = 1.0, width = 1.0, v_reset = 0.0;
-  std::string reset = "hard", surrogate = "rectangle", output = "dense";
+  Reset reset = Reset::kHard;
+  Surrogate surrogate = Surrogate::kRectangle;
   bool detach_reset = true, inclusive = false;
 
-  std::map<std::string, c10::IValue> arguments() const {
-    const c10::List<double> values({decay, threshold, gain, width, v_reset});
-    return {{"values", values},       {"reset", reset},           {"detach_reset", detach_reset},
-            {"inclusive", inclusive}, {"surrogate", surrogate},   {"rounding", std::string("none")},
-            {"output", output},       {"membrane", std::string("none")}};
+  c10::List<double> values() const {
+    return c10::List<double>({decay, threshold, gain, width, v_reset});
+  }
+  // Two bits a neuron-step are enough for the backward; else it reads the membranes.
+  bool codes_suffice() const {
+    return surrogate == Surrogate::kRectangle && (detach_reset || reset != Reset::kHard);
+  }
+  // reset, detach_reset, inclusive, surrogate, rounding, packed, membrane, save
+  c10::List<int64_t> words(bool packed) const {
+    constexpr int64_t kCodes = 1, kState = 2;
+    return c10::List<int64_t>({static_cast<int64_t>(reset), detach_reset, inclusive,
+                               static_cast<int64_t>(surrogate), 0, packed, 0,
+                               codes_suffice() ? kCodes : kState});
   }
 };
 
 struct LifFunction : torch::autograd::Function<LifFunction> {
   // x [T, ...] -> {spikes [T, ...]}, or {carrier [T, ...], words} when packed
-  static variable_list forward(AutogradContext* ctx, const Tensor& x, const LifOptions& options) {
+  static variable_list forward(AutogradContext* ctx, const Tensor& x, const LifOptions& options,
+                               bool packed) {
     static const Operator lif("lampyris::lif");
-    const bool hard_with_gradient = options.reset == "hard" && !options.detach_reset;
-    auto arguments = options.arguments();
-    arguments["x"] = x;
-    arguments["save_codes"] = true;
-    arguments["save_state"] = hard_with_gradient;
-    const auto out = lif(std::move(arguments));
-    ctx->save_for_backward({x, tensor_or_none(out[2]), tensor_or_none(out[3])});
-    for (const auto& [name, value] : options.arguments()) {
-      ctx->saved_data[name] = value;
-    }
-    if (options.output == "dense") {
+    const auto out =
+        lif({{"x", x}, {"values", options.values()}, {"options", options.words(packed)}});
+    ctx->save_for_backward({tensor_or_none(out[2]), tensor_or_none(out[3])});
+    ctx->saved_data["values"] = options.values();
+    ctx->saved_data["options"] = options.words(packed);
+    ctx->saved_data["steps"] = x.size(0);
+    ctx->saved_data["dtype"] = x.scalar_type();
+    if (!packed) {
       return {out[0].toTensor()};
     }
     ctx->mark_non_differentiable({out[4].toTensor()});
@@ -106,27 +123,24 @@ struct LifFunction : torch::autograd::Function<LifFunction> {
     const auto saved = ctx->get_saved_variables();
     std::map<std::string, c10::IValue> arguments = {
         {"grad_spikes", grads[0]},
-        {"x", saved[0]},
-        {"codes", saved[1]},
-        {"state", ivalue_or_none(saved[2])}};
+        {"codes", ivalue_or_none(saved[0])},
+        {"state", ivalue_or_none(saved[1])},
+        {"wanted", c10::List<bool>({false, false, false, false})}};
     for (const auto& [name, value] : ctx->saved_data) {
       arguments[name] = value;
     }
-    arguments["wanted"] = c10::List<bool>({false, false, false, false});
-    return {lif_backward(std::move(arguments))[0].toTensor(), Tensor()};
+    return {lif_backward(std::move(arguments))[0].toTensor(), Tensor(), Tensor()};
   }
 };
 
 // Neurons over all T steps of x [T, ...]: dense spikes.
-inline Tensor lif(const Tensor& x, LifOptions options) {
-  options.output = "dense";
-  return LifFunction::apply(x, options)[0];
+inline Tensor lif(const Tensor& x, const LifOptions& options) {
+  return LifFunction::apply(x, options, false)[0];
 }
 
 // The same, packed along C of maps [T, B, C, H, W], else along the last dimension.
-inline Spikes lif_packed(const Tensor& x, LifOptions options) {
-  options.output = "packed";
-  const auto out = LifFunction::apply(x, options);
+inline Spikes lif_packed(const Tensor& x, const LifOptions& options) {
+  const auto out = LifFunction::apply(x, options, true);
   return {out[1], out[0]};
 }
 
