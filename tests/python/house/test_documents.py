@@ -1,0 +1,27 @@
+"""The Python of docs/operators.md runs as printed, block after block."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lampyris import memory
+
+TEXT = (Path(__file__).parents[3] / "docs" / "operators.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_blocks_of_the_operators_page(monkeypatch):
+    monkeypatch.setattr(memory, "reuse_pages", lambda: True)  # it would last for the whole process
+    monkeypatch.setattr(memory, "allocator", lambda: "glibc, pages kept")
+    names: dict = {}
+    for block in BLOCKS:
+        exec(compile(block, "docs/operators.md", "exec"), names)
+    assert len(BLOCKS) >= 8
+
+
+def test_every_operator_has_its_place():
+    from lampyris import ops
+
+    exempt = {"KernelRecord", "Spikes"}
+    assert not [name for name in ops.__all__ if name not in exempt and f"`{name}" not in TEXT]
