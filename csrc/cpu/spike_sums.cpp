@@ -5,7 +5,9 @@
 
 #include "core/error.h"
 #include "cpu/dispatch.h"
+#include "cpu/spike_sums_amx.h"
 #include "cpu/spike_sums_kernels.h"
+#include "cpu/tile_policy.h"
 
 namespace lampyris {
 
@@ -14,8 +16,13 @@ namespace {
 // Densities from which VNNI wins over events (3 x 3, 64 to 256 outputs; one core of a Zen 5).
 constexpr double kVnniDensity = 0.25;
 
-// Lists and expanded rows of a tile stay in L1 or L2.
-constexpr int64_t kTileRows = 8;
+// Likewise matrix tiles over events: below 1 to 4 % where 64 to 256 outputs were measured, one core
+// of a Sapphire Rapids class processor; groups narrower than half a step leave tiles empty.
+constexpr double kTilesDensity = 0.02;
+constexpr int64_t kTilesChannels = 32;
+
+// Lists and expanded rows stay in L1 or L2.
+constexpr int64_t kRowsAtOnce = 8;
 
 struct CountBits {
   template <class Target>
@@ -61,6 +68,8 @@ std::string_view sums_kernel_name(SumsKernel kernel) {
       return "event int8";
     case SumsKernel::kChannel:
       return "channel int8";
+    case SumsKernel::kTiles:
+      return tile_policy() == TilePolicy::kEmulated ? "amx int8 emulated" : "amx int8";
     default:
       return "vnni int8";
   }
@@ -78,6 +87,10 @@ SumsKernel choose_sums_kernel(const SpikeSums& s, double density) {
       s.taps() <= kChannelTaps) {
     return SumsKernel::kChannel;
   }
+  if (tile_policy() != TilePolicy::kNone && s.group_channels() >= kTilesChannels &&
+      density >= kTilesDensity) {
+    return SumsKernel::kTiles;
+  }
   if (s.groups == 1 && s.kernel_height <= kVnniKernel && density > kVnniDensity &&
       vnni_sums_available()) {
     return SumsKernel::kVnni;
@@ -90,6 +103,10 @@ SpikeWeights::SpikeWeights(const SpikeSums& s, SumsKernel kernel) : shape_(s), k
     lanes_ = (s.channels + kChannelLanes - 1) / kChannelLanes * kChannelLanes;
     blocks_ = 1;
     std::fill_n(rows_.reserve(s.taps() * lanes_), s.taps() * lanes_, int16_t{0});
+    return;
+  }
+  if (kernel == SumsKernel::kTiles) {
+    bytes_.reserve(s.groups * tiled_sums_weight_bytes(s));
     return;
   }
   const int64_t unit = kernel == SumsKernel::kVnni ? kVnniLanes : kSumLanes;
@@ -112,6 +129,8 @@ void SpikeWeights::pack(const int8_t* weight) {
       return pack_channels(weight);
     case SumsKernel::kVnni:
       return pack_bytes(weight);
+    case SumsKernel::kTiles:
+      return pack_tiled_sums(shape_, weight, bytes_.data());
   }
 }
 
@@ -121,6 +140,11 @@ void SpikeTile::load(const SpikeWeights& w, const uint32_t* image, int64_t begin
   rows_ = end - begin;
   if (w.kernel() == SumsKernel::kEvent) load_events(*this, w, begin, end);
   if (w.kernel() == SumsKernel::kVnni) load_bytes(*this, w, begin, end);
+  if (w.kernel() == SumsKernel::kTiles) {
+    const SpikeSums& s = w.shape();
+    expand_tiled_sums(s, image, begin, rows_,
+                      bytes_.reserve(s.groups * tiled_sums_map_bytes(s, rows_)));
+  }
 }
 
 void SpikeTile::sums(const SpikeWeights& w, int64_t begin, int64_t end, int32_t* out,
@@ -132,15 +156,20 @@ void SpikeTile::sums(const SpikeWeights& w, int64_t begin, int64_t end, int32_t*
       return channel_sums(*this, w, begin, end, out, pitch);
     case SumsKernel::kVnni:
       return vnni_sums(*this, w, begin, end, out, pitch);
+    case SumsKernel::kTiles:
+      return tiled_sums(
+          {&w.shape(), w.bytes(), bytes_.data(), first_, rows_, begin, end, out, pitch});
   }
 }
 
 void spike_sums_rows(const SpikeSumsJob& job, int64_t begin, int64_t end) {
   const SpikeSums& s = job.weights->shape();
+  const int64_t rows =
+      job.weights->kernel() == SumsKernel::kTiles ? tiled_sums_rows(s) : kRowsAtOnce;
   SpikeTile tile;
   for (int64_t r = begin; r < end;) {
     const int64_t n = r / s.out_height, y = r % s.out_height;
-    const int64_t stop = std::min({s.out_height, y + end - r, y + kTileRows});
+    const int64_t stop = std::min({s.out_height, y + end - r, y + rows});
     tile.load(*job.weights, job.spikes + n * s.image_words(), y, stop);
     int32_t* out = job.out + r * s.out_width * s.outputs;
     tile.sums(*job.weights, y, stop, out, s.outputs);

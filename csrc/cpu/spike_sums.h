@@ -28,9 +28,10 @@ enum class SumsKernel {
   kEvent,    // a row of weights added per spike
   kChannel,  // depthwise: a masked addition per tap and 32 channels
   kVnni,     // dense, four products at once
+  kTiles,    // dense, matrix tiles (cpu/tile_policy.h)
 };
 
-// "event int8", "channel int8", "vnni int8".
+// "event int8", "channel int8", "vnni int8", "amx int8" (marked where tiles are emulated).
 std::string_view sums_kernel_name(SumsKernel kernel);
 
 // Share of ones among `images` images.
@@ -50,7 +51,8 @@ class SpikeWeights {
   SumsKernel kernel() const { return kernel_; }
 
   // Outputs of a group lie in blocks of `lanes`. Events: [group][block][kx][ky][c][lanes] bytes, c
-  // padded to row_words() words, see put_event_weights; VNNI: [block][ky][kx][quad][lanes][4] bytes; channels: int16 [ky][kx][lanes].
+  // padded to row_words() words, see put_event_weights; VNNI: [block][ky][kx][quad][lanes][4]
+  // bytes; channels: int16 [ky][kx][lanes]; tiles: see cpu/spike_sums_amx.h.
   int64_t lanes() const { return lanes_; }
   int64_t blocks() const { return blocks_; }
   int64_t row_words() const { return (shape_.group_channels() + 31) / 32; }
@@ -90,8 +92,8 @@ class SpikeTile {
 
   const uint32_t* image_ = nullptr;
   int64_t first_ = 0, rows_ = 0;  // output rows
-  Aligned<int32_t> events_;       // of each output row: bytes from the weights of the map's column 0
-  Aligned<int32_t> starts_;       // [group][row][width + 1] places in events_
+  Aligned<int32_t> events_;  // of each output row: bytes from the weights of the map's column 0
+  Aligned<int32_t> starts_;  // [group][row][width + 1] places in events_
   Aligned<uint32_t> columns_;
   Aligned<uint8_t> bytes_;  // VNNI: input rows with their border, 0 and 1
 };

@@ -46,7 +46,7 @@ Tensor spike_conv2d_int8(Tensor words, Tensor carrier, Tensor weight, std::optio
   return out;
 }
 
-// A linear layer is the convolution of maps of one pixel.
+// A linear layer is the convolution of one map, one pixel wide, under a kernel of one pixel.
 template <class Backend>
 Tensor spike_linear_int8(Tensor words, Tensor weight) {
   constexpr const char* kOp = "spike_linear";
@@ -56,15 +56,15 @@ Tensor spike_linear_int8(Tensor words, Tensor weight) {
   SpikeConv2dShape s;
   s.in_channels = weight.size(1);
   s.out_channels = weight.size(0);
-  s.in_height = s.in_width = s.kernel_height = s.kernel_width = 1;
+  s.images = s.in_width = s.kernel_height = s.kernel_width = 1;
   if (words.dim() != 2 || words.size(1) != s.words_per_pixel()) {
     fail("{}: words must have shape [M, {}], got {}", kOp, s.words_per_pixel(), shape_text(words));
   }
-  s.images = words.size(0);
+  s.in_height = words.size(0);
   check_dtype(kOp, "words", words, ScalarType::Int);
   check_device(kOp, "weight", weight, words);
   check_int8(kOp, s, weight, std::nullopt);
-  const Tensor out = empty({s.images, s.out_channels}, ScalarType::Int, words);
+  const Tensor out = empty({s.in_height, s.out_channels}, ScalarType::Int, words);
   int8_sums<Backend>(kOp, s, words, weight, std::nullopt, out);
   return out;
 }

@@ -46,7 +46,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_equals_integer_arithmetic(case, device, isa):
+def test_equals_integer_arithmetic(case, device, tiles):
     for density in (0.0, 0.1, 0.5, 1.0):
         spikes, weight, bias, options = make(case, density, device)
         wanted = exact(spikes, weight, bias, **options)
@@ -59,7 +59,7 @@ def test_equals_integer_arithmetic(case, device, isa):
         assert ours.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_largest_sums(device, isa):
+def test_largest_sums(device, tiles):
     spikes = torch.ones(1, 1, 1024, 3, 3, device=device)
     for value in (-128, 127):
         weight = torch.full((65, 1024, 3, 3), value, dtype=torch.int8, device=device)
@@ -68,7 +68,7 @@ def test_largest_sums(device, isa):
         assert out[0, 0, :, 0, 0].unique().tolist() == [value * 1024 * 4]
 
 
-def test_linear_equals_integer_arithmetic(device, isa):
+def test_linear_equals_integer_arithmetic(device, tiles):
     for rows, inputs, outputs, density in ((1, 1, 1, 1.0), (5, 70, 33, 0.1), (3, 4000, 10, 0.9)):
         spikes = torch.rand(rows, inputs, device=device) < density
         weight = torch.randint(-128, 128, (outputs, inputs), dtype=torch.int8, device=device)
