@@ -39,9 +39,9 @@ def tiles(request):
     """As isa, and with the kernels for amx in plain loops. For operators that have such kernels."""
     emulated = request.param == "emulated tiles"
     before = torch.ops.lampyris._set_isa(_usable_isas()[-1] if emulated else request.param)
-    torch.ops.lampyris._emulate_tiles(emulated)
+    emulated_before = torch.ops.lampyris._emulate_tiles(emulated)
     yield request.param
-    torch.ops.lampyris._emulate_tiles(False)
+    torch.ops.lampyris._emulate_tiles(emulated_before)
     torch.ops.lampyris._set_isa(before)
 
 

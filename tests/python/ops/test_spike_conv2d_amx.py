@@ -10,9 +10,9 @@ from lampyris import ops
 
 @pytest.fixture
 def emulated():
-    torch.ops.lampyris._emulate_tiles(True)
+    before = torch.ops.lampyris._emulate_tiles(True)
     yield
-    torch.ops.lampyris._emulate_tiles(False)
+    torch.ops.lampyris._emulate_tiles(before)
 
 
 def kernels(density, precision, channels=64, groups=1):
