@@ -42,7 +42,7 @@ class Surrogate(torch.nn.Module):
         self.alpha, self.spiking = alpha, spiking
 
     def forward(self, x):
-        return Spike.apply(x, self.slope, True)
+        return Spike.apply(x, self.slope, True) if self.spiking else torch.sigmoid(x)
 
 
 @sj_surrogate
@@ -55,6 +55,30 @@ class Rect(Surrogate):
 class ATan(Surrogate):
     def slope(self, x):
         return self.alpha / 2 / (1 + (math.pi / 2 * self.alpha * x) ** 2)
+
+
+@sj_surrogate
+class PiecewiseQuadratic(Surrogate):
+    def slope(self, x):
+        return (self.alpha - self.alpha**2 * x.abs()).clamp(min=0)
+
+
+@sj_surrogate
+class Sigmoid(Surrogate):
+    def slope(self, x):
+        return self.alpha * torch.sigmoid(self.alpha * x) * torch.sigmoid(-self.alpha * x)
+
+
+@sj_surrogate
+class SoftSign(Surrogate):
+    def slope(self, x):
+        return 1 / (2 * self.alpha * (1 / self.alpha + x.abs()) ** 2)
+
+
+@sj_surrogate
+class PiecewiseExp(Surrogate):
+    def slope(self, x):
+        return self.alpha / 2 * torch.exp(-self.alpha * x.abs())
 
 
 @sj_surrogate

@@ -112,6 +112,35 @@ def test_plif_errors(arguments, message):
         nn.PLIF(**arguments)
 
 
+SURROGATES = ("rectangle", "triangle", "sigmoid", "atan", "fast_sigmoid", "piecewise_exponential")
+
+
+@pytest.mark.parametrize("reset", ["hard", "soft", "none"])
+@pytest.mark.parametrize("surrogate", [*SURROGATES, lambda d: torch.exp(-d * d)])
+def test_every_reset_and_surrogate(reset, surrogate):
+    x, weights = maps(4, 2, 9).double().requires_grad_(), maps(4, 2, 9, seed=1).double()
+    layer = nn.LIF(0.8, 0.5, reset=reset, surrogate=surrogate, width=0.7)
+    expected, _ = reference.lif(x, 0.8, 0.5, reset=reset, surrogate=surrogate, width=0.7)
+    out = layer(x)
+    assert torch.equal(out, expected)
+    grads = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (out, expected)]
+    torch.testing.assert_close(*grads)
+
+
+@pytest.mark.parametrize("surrogate", ["sigmoid", lambda d: torch.exp(-d * d)])
+def test_blocks_take_any_neuron(surrogate):
+    """The fused path of a block and the plain one have the same gradients."""
+    torch.manual_seed(0)
+    block = nn.MSBlock(8, neuron=lambda: nn.PLIF(0.6, reset="soft", surrogate=surrogate)).double()
+    x, grads = maps(4, 2, 8, 6, 6).double().requires_grad_(), []
+    for fused in (True, False):
+        nn.set_fused(block, fused)
+        block.zero_grad()
+        grads.append(torch.autograd.grad(block(x).square().sum(), [x, *block.parameters()]))
+    for a, b in zip(*grads, strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_dropout_shares_its_mask_over_time():
     torch.manual_seed(0)
     y = nn.Dropout(0.25)(torch.ones(5, 4, 1000))

@@ -17,6 +17,7 @@ NEURONS = {
     "IF": nn.IF,
     "soft IF": lambda: nn.IF(reset="soft"),
     "PLIF": lambda: nn.PLIF(0.6, shape=(3, 1, 1)),
+    "no reset": lambda: nn.LIF(0.8, 0.6, reset="none", surrogate="atan"),
     "soft PLIF": lambda: nn.PLIF(0.6, learn=("decay", "threshold", "gain"), reset="soft"),
 }
 
@@ -39,6 +40,16 @@ def test_any_split_equals_one_call(kind, sizes, seed):
     layer, x = NEURONS[kind](), maps(sum(sizes), 2, 3, 4, 5, seed=seed)
     with nn.streaming(layer):
         assert torch.equal(pieces_of(layer, x, sizes), layer.run(x)[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("kind", ["LIF", "soft LIF", "LIF to v_reset"])
+def test_halves_keep_their_state_in_float32(kind, dtype):
+    layer, x = NEURONS[kind](), maps(6, 2, 3, 4, 5).to(dtype)
+    with nn.streaming(layer) as stream:
+        spikes = pieces_of(layer, x, [1, 3, 2])
+        assert torch.equal(spikes, layer.run(x)[0]) and spikes.dtype == dtype
+        assert stream.state[""].dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
 
 
 @settings(deadline=None, max_examples=10)

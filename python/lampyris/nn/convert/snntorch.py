@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from ..neuron import LIF, PLIF
 from .report import EXACT, FINE_TUNE, ROUNDING, Report
+from .surrogates import Surrogate, is_step
 from .walk import Walk
 
 __all__ = ["from_snntorch"]
@@ -31,7 +35,9 @@ def from_snntorch(
         module: a neuron, a torch layer, or a Sequential of them (with ``init_hidden=True``). It stays as
             it is.
         keep: classes of the user's own layers that are copied unchanged, for [T, B, ...].
-        surrogate: (name, width) of `lampyris.ops.lif` in place of surrogates that have no counterpart.
+        surrogate: (name, width) of `lampyris.ops.lif` in place of surrogates that have no name there (as
+            fast_sigmoid, whose area is 2 / slope); by default their own derivative is called in backward,
+            which is slower.
 
     Returns:
         (module, `Report`: what is exact, and what is not and why).
@@ -76,11 +82,11 @@ class _SnnTorch(Walk):
         ):
             if wrong:
                 return self.refuse(leaky, name, reason, "switch it off, or train anew with nn.LIF")
-        found = self._surrogate(leaky)
-        if found is None:
-            remedy = 'pass surrogate=("atan", 0.5), or another (name, width), and fine-tune'
-            return self.refuse(leaky, name, "has a surrogate without counterpart", remedy)
-        surrogate, width, gradient, note = found
+        if not is_step(leaky.spike_grad, inclusive=False):
+            reason = "has a spike_grad that gives no spikes 0 and 1 at >"
+            return self.refuse(leaky, name, reason, "use one of snntorch.surrogate without chance")
+        found = self._surrogate(leaky.spike_grad)
+        note = found.note
         forward, why = self._grade(leaky)
         beta, threshold = leaky.beta.detach().clone(), leaky.threshold.detach().clone()
         learned = isinstance(leaky.threshold, torch.nn.Parameter)
@@ -88,7 +94,8 @@ class _SnnTorch(Walk):
             torch.nn.Parameter(threshold, leaky.threshold.requires_grad) if learned else _number(threshold)
         )
         reset = RESETS[leaky.reset_mechanism]
-        options = {"reset": reset, "detach_reset": True, "surrogate": surrogate, "width": width}
+        options = {"reset": reset, "detach_reset": True, "surrogate": found.surrogate}
+        options["width"] = found.width
         if isinstance(leaky.beta, torch.nn.Parameter):
             layer = PLIF(0.5, threshold, parametrization="clamp", **options)
             layer.raw_decay = torch.nn.Parameter(beta, leaky.beta.requires_grad)
@@ -98,7 +105,7 @@ class _SnnTorch(Walk):
         if leaky.output:
             note = "; ".join(filter(None, (note, "gives spikes only; layer(x, None) gives the membrane too")))
         note = "; ".join(filter(None, (why, note)))
-        self.note(name, leaky, layer, forward=forward, gradient=gradient, note=note)
+        self.note(name, leaky, layer, forward=forward, gradient=found.gradient, note=note)
         return layer
 
     @staticmethod
@@ -112,25 +119,20 @@ class _SnnTorch(Walk):
             return ROUNDING, ""
         return FINE_TUNE, "snnTorch subtracts one step late, after the decay"
 
-    def _surrogate(self, leaky: torch.nn.Module) -> tuple[str, float, str, str] | None:
-        """(name, width, gradient, note), read from the closure that ``snntorch.surrogate`` makes."""
-        function = leaky.spike_grad
+    def _surrogate(self, function: Callable[[Tensor], Tensor]) -> Surrogate:
+        """Read from the closure that ``snntorch.surrogate`` makes."""
         name = getattr(function, "__qualname__", "").split(".")[0]
         code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None)
         values = {}
         if code is not None and cells:
             values = {key: c.cell_contents for key, c in zip(code.co_freevars, cells, strict=True)}
         if name == "atan" and "alpha" in values:
-            return "atan", 1 / float(values["alpha"]), EXACT, ""
+            return Surrogate("atan", 1 / float(values["alpha"]))
         if name == "sigmoid" and "slope" in values:
-            return "sigmoid", 1 / float(values["slope"]), EXACT, ""
-        if name == "fast_sigmoid" and "slope" in values:
-            slope = float(values["slope"])
-            if slope == 2:
-                return "fast_sigmoid", 0.5, EXACT, ""
-            note = f"surrogate {slope / 2:g} times snnTorch's, whose area is not 1"
-            return "fast_sigmoid", 1 / slope, FINE_TUNE, note
-        return self.fallback(name or "surrogate_disable")
+            return Surrogate("sigmoid", 1 / float(values["slope"]))
+        if name == "fast_sigmoid" and values.get("slope") == 2:  # the area 2 / slope is 1
+            return Surrogate("fast_sigmoid", 0.5)
+        return self.unnamed(function, name or type(function).__name__)
 
 
 def _number(value: torch.Tensor) -> float | torch.Tensor:

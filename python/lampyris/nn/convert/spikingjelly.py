@@ -8,6 +8,7 @@ from ..dropout import Dropout
 from ..neuron import IF, LIF, PLIF
 from ..time_distributed import TimeDistributed
 from .report import EXACT, ROUNDING, Report
+from .surrogates import Surrogate, is_step
 from .walk import Walk
 
 __all__ = ["from_spikingjelly"]
@@ -44,7 +45,8 @@ def from_spikingjelly(
         module: in step mode "m"; a neuron, or a chain of layers, may be in "s" (it then takes all steps at
             once instead of a loop). It stays as it is.
         keep: classes of the user's own layers that are copied unchanged.
-        surrogate: (name, width) of `lampyris.ops.lif` in place of surrogates that have no counterpart.
+        surrogate: (name, width) of `lampyris.ops.lif` in place of surrogates that have no name there; by
+            default their own derivative is called in backward, which is slower.
 
     Returns:
         (module, `Report`: what is exact, and what is not and why).
@@ -113,22 +115,21 @@ class _SpikingJelly(Walk):
         return self.refuse(module, name, "has no counterpart", remedy)
 
     def _neuron(self, node: torch.nn.Module, name: str) -> torch.nn.Module:
-        found = self._surrogate(node.surrogate_function)
-        if found is None:
-            shown = type(node.surrogate_function).__name__
-            remedy = 'pass surrogate=("atan", 0.5), or another (name, width), and fine-tune'
-            return self.refuse(node, name, f"has the surrogate {shown} without counterpart", remedy)
-        surrogate, width, gradient, note = found
+        function = node.surrogate_function
+        if not is_step(function, inclusive=True):
+            reason = f"has {type(function).__name__}, which gives no spikes 0 and 1 at >="
+            return self.refuse(node, name, reason, "set spiking=True, or another surrogate function")
+        found = self._surrogate(function)
         soft = node.v_reset is None
         options = {
             "reset": "soft" if soft else "hard",
             "v_reset": 0.0 if soft else float(node.v_reset),
             "detach_reset": bool(node.detach_reset),
             "inclusive": True,
-            "surrogate": surrogate,
-            "width": width,
+            "surrogate": found.surrogate,
+            "width": found.width,
         }
-        threshold, forward = float(node.v_threshold), EXACT
+        threshold, forward, note = float(node.v_threshold), EXACT, found.note
         kind = type(node).__name__
         if kind == "IFNode":
             layer = IF(threshold, **options)
@@ -143,19 +144,14 @@ class _SpikingJelly(Walk):
             layer.raw_decay = torch.nn.Parameter(-node.w.detach().clone(), node.w.requires_grad)
             forward = ROUNDING
             note = "; ".join(filter(None, (note, "raw_decay is -w")))
-        self.note(name, node, layer, forward=forward, gradient=gradient, note=note)
+        self.note(name, node, layer, forward=forward, gradient=found.gradient, note=note)
         return layer
 
-    def _surrogate(self, function: object) -> tuple[str, float, str, str] | None:
-        """(name, width, gradient, note)."""
+    def _surrogate(self, function: torch.nn.Module) -> Surrogate:
         kind, alpha = type(function).__name__, getattr(function, "alpha", None)
-        if not getattr(function, "spiking", True):
-            return None
         if kind in SURROGATES and alpha is not None:
-            return SURROGATES[kind], 1 / float(alpha), EXACT, ""
-        if kind == "SuperSpike" and float(alpha) == 0.5:  # alpha / (1 + |x|)^2 has area 2 alpha
-            return "fast_sigmoid", 1.0, EXACT, ""
-        return self.fallback(kind)
+            return Surrogate(SURROGATES[kind], 1 / float(alpha))
+        return self.unnamed(function, kind)
 
 
 def _as_batch_norm(module: torch.nn.Module) -> torch.nn.BatchNorm2d:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from .layers import time_first, torch_class
 from .report import ConversionError, Converted, Report
+from .surrogates import Surrogate, own_derivative, replaced
 
 __all__ = ["Walk", "qualified"]
 
@@ -19,7 +22,8 @@ class Walk:
         function: its name, for errors.
         library: package name of the library, as classes give it in ``__module__``.
         keep: classes whose modules are copied as they are.
-        surrogate: (name, width) for surrogates without a counterpart, or None to refuse them.
+        surrogate: (name, width) in place of surrogates that have no name here; None takes their own
+            derivative.
     """
 
     def __init__(
@@ -118,12 +122,9 @@ class Walk:
     def is_sequential(module: torch.nn.Module) -> bool:
         return isinstance(module, torch.nn.Sequential) and type(module).forward is torch.nn.Sequential.forward
 
-    def fallback(self, shown: str) -> tuple[str, float, str, str] | None:
-        """(name, width, gradient, note) for a surrogate without a counterpart; None refuses it."""
-        if self.surrogate is None:
-            return None
-        name, width = self.surrogate
-        return name, width, "fine-tune", f"surrogate {shown} became {name} of width {width:g}"
+    def unnamed(self, function: Callable[[Tensor], Tensor], name: str) -> Surrogate:
+        """A surrogate that `lampyris.ops.lif` has no name for."""
+        return own_derivative(function, name) if self.surrogate is None else replaced(self.surrogate, name)
 
 
 def qualified(module: torch.nn.Module) -> str:
