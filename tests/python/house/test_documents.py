@@ -18,10 +18,3 @@ def test_blocks_of_the_operators_page(monkeypatch):
     for block in BLOCKS:
         exec(compile(block, "docs/operators.md", "exec"), names)
     assert len(BLOCKS) >= 8
-
-
-def test_every_operator_has_its_place():
-    from lampyris import ops
-
-    exempt = {"KernelRecord", "Spikes"}
-    assert not [name for name in ops.__all__ if name not in exempt and f"`{name}" not in TEXT]
