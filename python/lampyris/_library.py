@@ -9,7 +9,7 @@ import torch
 from lampyris import _build
 from lampyris._build import OPERATOR_FOLDERS, PACKAGE, check_build
 
-__all__ = ["build_id", "cuda_loaded", "isa", "isa_available", "load", "source_build_id"]
+__all__ = ["build_id", "cpu_features", "cuda_loaded", "isa", "isa_available", "load", "source_build_id"]
 
 _loaded = False
 
@@ -55,6 +55,17 @@ def isa_available() -> str:
     """
     load()
     return torch.ops.lampyris.isa_available()
+
+
+def cpu_features() -> str:
+    """What kernels may use beyond the instruction set's name, e.g. "avx512_bf16 avx512_vnni".
+
+    Example:
+        >>> set(cpu_features().split()) <= {"avx512_bf16", "avx512_vnni", "avx512_vbmi2"}
+        True
+    """
+    load()
+    return torch.ops.lampyris.cpu_features()
 
 
 def cuda_loaded() -> bool:

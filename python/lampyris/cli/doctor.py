@@ -45,6 +45,7 @@ def command(strict: bool = False) -> int:
         table.add_row(*row)
     screen = console()
     screen.print(table)
+    _print_kernels(screen, missing)
     if missing:
         screen.print("\n[bold]missing[/bold]")
         for line in missing:
@@ -52,6 +53,24 @@ def command(strict: bool = False) -> int:
     else:
         screen.print("\nnothing is missing")
     return int(strict and bool(missing))
+
+
+def _print_kernels(screen, missing: list[str]) -> None:
+    """What each operator runs on this processor, with the densities of spikes where it changes."""
+    from rich.table import Table
+
+    if any("operators" in line for line in missing) or importlib.util.find_spec("torch") is None:
+        return
+    from lampyris.ops.kernel_table import kernel_table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("operator", "case", "kernel, up to which density of spikes"):
+        table.add_column(column)
+    for choice in kernel_table():
+        table.add_row(choice.operator, choice.case, choice.text())
+    screen.print()
+    screen.print(table, highlight=False)
+    screen.print("lampyris.ops.record_kernels() tells which of them a network runs", highlight=False)
 
 
 def _machine() -> list[tuple[str, str, str]]:
@@ -100,6 +119,7 @@ def _native(missing: list[str]) -> list[tuple[str, str, str]]:
         rows += [
             ("_ops build id", _library.build_id(), "operators"),
             ("isa", _library.isa(), f"available: {_library.isa_available()}; LAMPYRIS_ISA lowers it"),
+            ("features", _library.cpu_features() or "-", "beyond the isa, used by kernels"),
             ("allocator", memory.allocator(), "lampyris.memory.reuse_pages() keeps pages"),
         ]
         cuda = "loaded" if _library.cuda_loaded() else "not loaded"

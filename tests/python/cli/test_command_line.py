@@ -81,6 +81,10 @@ def test_doctor_finds_the_libraries():
     assert all(
         word in result.stdout for word in ("torch", "isa", "allocator", "_ops build id", "_native build id")
     )
+    assert all(
+        word in result.stdout
+        for word in ("features", "spike_conv2d dW", "64 to 64, 3x3, bfloat16", "float32")
+    )
 
 
 def test_version():

@@ -5,6 +5,7 @@ import threading
 import torch
 
 from lampyris import ops
+from lampyris.ops.kernel_table import kernel_table
 
 
 def note(kernel: str, density: float = -1.0) -> None:
@@ -45,3 +46,15 @@ def test_every_thread_and_the_backward_pass():
         thread.join()
         ops.spike_conv2d(torch.ones(1, 1, 3, 4, 4), weight).sum().backward()
     assert {r.operator for r in ran} == {"test", "spike_conv2d", "spike_conv2d dW"}
+
+
+def test_table_of_choices(isa):
+    table = {(choice.operator, choice.case): choice for choice in kernel_table()}
+    forward = table["spike_conv2d", "64 to 64, 3x3, float32"]
+    assert forward.ranges[0][0].startswith("event float32") and len(forward.ranges) >= 2
+    assert forward.ranges[0][1] == 0.01 and forward.ranges[-1][2] == 0.95
+    ends = [density for kernel in forward.ranges for density in kernel[1:]]
+    assert ends == sorted(ends)
+    assert f"to {100 * forward.ranges[0][2]:.0f} %, " in forward.text()
+    assert len(table["spike_conv2d", "depthwise 64, 3x3, float32"].ranges) == 1
+    assert ("spike_conv2d dX", "64 to 64, 3x3, mixed") in table
