@@ -17,14 +17,14 @@ from lampyris import ops
 from .conv import Conv2d
 from .folding import check_rank
 from .maps import Concat, MaxPool2d, check_multiple
-from .neuron import IF, LIF
+from .neuron import IF, LIF, PLIF
 from .norm import TDBatchNorm2d
 
 __all__ = ["reason", "set_fused", "takes_fused_path"]
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
-_LAYERS = (LIF, IF, Conv2d, TDBatchNorm2d, MaxPool2d, Concat)
+_LAYERS = (LIF, IF, PLIF, Conv2d, TDBatchNorm2d, MaxPool2d, Concat)
 _DTYPES = (torch.float32, torch.float64)
 
 

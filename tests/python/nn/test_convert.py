@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lampyris import nn
+from lampyris import compress, nn
+from lampyris.capture import capture
 from lampyris.nn.convert import ConversionError, from_snntorch, from_spikingjelly
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -365,3 +366,19 @@ def test_snntorch_refusals(snn):
     assert list(found) == ["0", "1", "2", "3"]
     for name, reason in zip(found, ("no counterpart", "one step", "graded", "unknown"), strict=True):
         assert reason in found[name]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_converted_networks_go_through_the_whole_chain(sj):
+    torch.manual_seed(0)
+    node = sj.IFNode(surrogate_function=sj.Rect(1.0), v_threshold=0.5)
+    body = from_spikingjelly(
+        torch.nn.Sequential(node, sj.Conv2d(8, 8, 3, padding=1, bias=False), sj.BatchNorm2d(8), node)
+    )[0]
+    body[3] = from_spikingjelly(node)[0]  # exact layers run once each
+    head = nn.Conv2d(8, 5, 1, bias=True)
+    model = torch.nn.Sequential(nn.Stem(3, 8, time_steps=4), body, head, nn.TimeMean()).eval()
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    assert [node.op for node in capture(model, images)] == ["input", "stem", "lif", "conv", "lif", "output"]
+    compress.prepare(model, compress.ExactConfig(), images)
+    assert isinstance(model[1][0], compress.ExactLIF) and model(images).shape == (2, 5, 8, 8)

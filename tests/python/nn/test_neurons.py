@@ -127,14 +127,17 @@ def test_every_reset_and_surrogate(reset, surrogate):
     torch.testing.assert_close(*grads)
 
 
+@pytest.mark.parametrize("shape", [(), (8, 1, 1)])
 @pytest.mark.parametrize("surrogate", ["sigmoid", lambda d: torch.exp(-d * d)])
-def test_blocks_take_any_neuron(surrogate):
+def test_blocks_take_any_neuron(surrogate, shape):
     """The fused path of a block and the plain one have the same gradients."""
     torch.manual_seed(0)
-    block = nn.MSBlock(8, neuron=lambda: nn.PLIF(0.6, reset="soft", surrogate=surrogate)).double()
+    make = lambda: nn.PLIF(0.6, reset="soft", surrogate=surrogate, shape=shape)  # noqa: E731
+    block = nn.MSBlock(8, neuron=make).double()
     x, grads = maps(4, 2, 8, 6, 6).double().requires_grad_(), []
     for fused in (True, False):
         nn.set_fused(block, fused)
+        assert nn.takes_fused_path(block) is fused
         block.zero_grad()
         grads.append(torch.autograd.grad(block(x).square().sum(), [x, *block.parameters()]))
     for a, b in zip(*grads, strict=True):
@@ -159,3 +162,13 @@ def test_dropout_of_channels_and_in_evaluation():
         nn.Dropout(1)
     with pytest.raises(ValueError, match=r"x must have shape \[T, B, C, ...\], got \[3, 2\]"):
         nn.Dropout(0.5, channels=True)(torch.ones(3, 2))
+
+
+@pytest.mark.parametrize("layer", [nn.LIF(0.8, reset="soft"), nn.PLIF(0.6, shape=(3, 1, 1)), nn.IF()])
+def test_neurons_compile_and_export(layer):
+    x = maps(4, 2, 3, 5, 5)
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    spikes, state = compiled(x, None)
+    assert torch.equal(spikes, layer(x)) and torch.equal(compiled(x, state)[0], layer(x, state)[0])
+    assert torch.equal(torch.export.export(layer, (x,)).module()(x), layer(x))
