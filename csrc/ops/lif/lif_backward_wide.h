@@ -1,5 +1,6 @@
 // The backward of blocks of neurons, for a file of one width (cpu/wide.h): from two bits a
-// neuron-step where they are enough, else from u.
+// neuron-step where they are enough, else from u. Gradients of the currents pass through a sink on
+// their way to memory: nothing here (PlainGradients), the sums of a norm's backward in tdbn_add.
 #pragma once
 
 #include <algorithm>
@@ -62,13 +63,33 @@ LAMPYRIS_INLINE void put(F values, X* to, int64_t next) {
   }
 }
 
+// A sink has start(), run(), tail() and done() of a source (lif_forward_wide.h); from(k)(j, grad)
+// sees the gradient of step j, in falling order, and says what is stored; from(k).end() follows.
+struct PlainGradients {
+  struct At {
+    template <typename F>
+    LAMPYRIS_INLINE F operator()(int, F grad) const {
+      return grad;
+    }
+    LAMPYRIS_INLINE void end() const {}
+  };
+
+  LAMPYRIS_INLINE void start(int64_t, int64_t) {}
+  LAMPYRIS_INLINE int64_t run(int64_t, int, int64_t, int64_t count, const NextRows&) {
+    return count;
+  }
+  LAMPYRIS_INLINE void tail(int64_t, int, int64_t, int64_t) {}
+  LAMPYRIS_INLINE At from(int64_t) { return {}; }
+  LAMPYRIS_INLINE void done(int64_t, int, int64_t, int64_t) {}
+};
+
 // Reset detached, soft or none. kThrough: a soft reset that is not detached. kSteps 0: `steps`.
-template <typename X, bool kThrough>
+template <typename X, bool kThrough, class Sink = PlainGradients>
 struct FromCodes {
   static constexpr bool kUnrolls = kWideUnrolls;
 
   template <bool kStream, int kSteps>
-  LAMPYRIS_WIDE_TARGET static void rows(const LifBackward<X>& a, BackwardScratch<X>& m,
+  LAMPYRIS_WIDE_TARGET static void rows(const LifBackward<X>& a, BackwardScratch<X>& m, Sink& sink,
                                         const BackwardRows<X>& r, int64_t o, int64_t count,
                                         int steps) {
     using F = Wide<Compute<X>>;
@@ -78,6 +99,7 @@ struct FromCodes {
       const NeuronConstants<F> c = constants_at(m, o + k, a.v_reset);
       const auto codes = WideCodes<Compute<X>>::load(r.code + k);
       F carry = F::load(m.carry + o + k);
+      auto out = sink.from(k);
 #pragma GCC unroll 4
       for (int j = steps - 1; j >= 0; --j) {
         __builtin_prefetch(r.g[j] + k + r.next_g, 0);
@@ -86,9 +108,10 @@ struct FromCodes {
         if constexpr (kThrough) grad_spike = grad_spike - c.threshold * carry;
         const F grad_u =
             grad_charge(grad_spike, carry, codes.window(j), codes.carry(j), c.inverse_width);
-        put<kStream>(c.gain * grad_u, r.grad_x[j] + k, r.next_out);
+        put<kStream>(out(j, c.gain * grad_u), r.grad_x[j] + k, r.next_out);
         carry = c.decay * grad_u;
       }
+      out.end();
       carry.store(m.carry + o + k);
     }
   }
@@ -102,7 +125,7 @@ struct FromState {
 
   template <bool kStream, int kSteps>
   LAMPYRIS_WIDE_TARGET static void rows(const LifBackward<X>& a, BackwardScratch<X>& m,
-                                        const BackwardRows<X>& r, int64_t o, int64_t count,
+                                        PlainGradients&, const BackwardRows<X>& r, int64_t o, int64_t count,
                                         int steps) {
     using F = Wide<Compute<X>>;
     const bool trace = r.grad_v[0] != nullptr, inclusive = a.inclusive;
@@ -160,19 +183,19 @@ struct FromState {
   }
 };
 
-template <class Kernel, typename X>
-LAMPYRIS_WIDE_TARGET void backward_rows(const LifBackward<X>& a, BackwardScratch<X>& m,
+template <class Kernel, class Sink, typename X>
+LAMPYRIS_WIDE_TARGET void backward_rows(const LifBackward<X>& a, BackwardScratch<X>& m, Sink& sink,
                                         const BackwardRows<X>& r, int64_t o, int64_t count,
                                         int steps) {
   if constexpr (Kernel::kUnrolls) {
     if (steps == kStepsPerByte && a.stream && r.grad_x[0] != m.grad_x[0]) {
-      return Kernel::template rows<true, kStepsPerByte>(a, m, r, o, count, steps);
+      return Kernel::template rows<true, kStepsPerByte>(a, m, sink, r, o, count, steps);
     }
     if (steps == kStepsPerByte) {
-      return Kernel::template rows<false, kStepsPerByte>(a, m, r, o, count, steps);
+      return Kernel::template rows<false, kStepsPerByte>(a, m, sink, r, o, count, steps);
     }
   }
-  Kernel::template rows<false, 0>(a, m, r, o, count, steps);
+  Kernel::template rows<false, 0>(a, m, sink, r, o, count, steps);
 }
 
 // Copies `count` values into a lane of the scratch unless there are none.
@@ -185,8 +208,8 @@ LAMPYRIS_INLINE const V* in_lane(const V* from, int64_t count, V* lane) {
 }
 
 // The last neurons, fewer than a lane: everything through the scratch.
-template <class Kernel, typename X>
-LAMPYRIS_WIDE_TARGET void backward_tail(const LifBackward<X>& a, BackwardScratch<X>& m,
+template <class Kernel, class Sink, typename X>
+LAMPYRIS_WIDE_TARGET void backward_tail(const LifBackward<X>& a, BackwardScratch<X>& m, Sink& sink,
                                         const BackwardRows<X>& from, int64_t o, int64_t count,
                                         int steps) {
   BackwardRows<X> r = from;
@@ -199,7 +222,7 @@ LAMPYRIS_WIDE_TARGET void backward_tail(const LifBackward<X>& a, BackwardScratch
   r.before = in_lane(from.before, count, m.lane[3 * kStepsPerByte]);
   r.code = in_lane(from.code, count, m.code);
   r.next_out = 0;
-  backward_rows<Kernel>(a, m, r, o, kLifLane, steps);
+  backward_rows<Kernel>(a, m, sink, r, o, kLifLane, steps);
   for (int j = 0; j < steps; ++j) std::copy_n(m.grad_x[j], count, from.grad_x[j]);
 }
 
@@ -219,13 +242,14 @@ LAMPYRIS_INLINE BackwardRows<X> rows_at(const LifBackward<X>& a, int64_t t, int6
   return r;
 }
 
-template <class Kernel, typename X>
-LAMPYRIS_WIDE_TARGET void backward_block(const LifBackward<X>& a, int64_t first,
+template <class Kernel, class Sink, typename X>
+LAMPYRIS_WIDE_TARGET void backward_block(const LifBackward<X>& a, int64_t first, Sink& sink,
                                          BackwardScratch<X>& m) {
   const int64_t count = std::min(kLifBlock, a.neurons - first);
   m.c.load(a, first, count);
   const bool last = a.membrane_out == MembraneOut::kLast;
   load_block(m.carry, last ? a.grad_membrane : nullptr, first, count);
+  sink.start(first, count);
   const bool reads_x = a.x.data != nullptr;
   if (a.state != nullptr) {
     load_block(m.v_init, a.v_init, first, count);
@@ -243,6 +267,7 @@ LAMPYRIS_WIDE_TARGET void backward_block(const LifBackward<X>& a, int64_t first,
       int64_t lanes = run_length(a.grad_spikes, n, count - o);
       if (reads_x) lanes = std::min(lanes, run_length(a.x, n, count - o));
       if (lanes > 0) {
+        lanes = sink.run(t, steps, n, lanes, next);
         for (int j = 0; j < steps; ++j) {
           r.g[j] = a.grad_spikes.at(t + j, n);
           r.x[j] = reads_x ? a.x.at(t + j, n) : nullptr;
@@ -250,6 +275,7 @@ LAMPYRIS_WIDE_TARGET void backward_block(const LifBackward<X>& a, int64_t first,
         r.next_g = next.distance(a.grad_spikes);
       } else {
         lanes = std::min(kLifLane, count - o);
+        sink.tail(t, steps, n, lanes);
         for (int j = 0; j < steps; ++j) {
           gather_lane(a.grad_spikes, t + j, n, lanes, m.g[j]);
           if (reads_x) gather_lane(a.x, t + j, n, lanes, m.x[j]);
@@ -259,10 +285,11 @@ LAMPYRIS_WIDE_TARGET void backward_block(const LifBackward<X>& a, int64_t first,
         r.next_g = 0;
       }
       if (lanes < kLifLane) {
-        backward_tail<Kernel>(a, m, r, o, lanes, steps);
+        backward_tail<Kernel>(a, m, sink, r, o, lanes, steps);
       } else {
-        backward_rows<Kernel>(a, m, r, o, lanes, steps);
+        backward_rows<Kernel>(a, m, sink, r, o, lanes, steps);
       }
+      sink.done(t, steps, n, lanes);
       o += lanes;
     }
   }
@@ -272,24 +299,26 @@ LAMPYRIS_WIDE_TARGET void backward_block(const LifBackward<X>& a, int64_t first,
   if (a.grad_gain != nullptr) std::copy_n(m.grad_gain, count, a.grad_gain + first);
 }
 
-template <class Kernel, typename X>
-LAMPYRIS_WIDE_TARGET void backward_range(const LifBackward<X>& a, int64_t begin, int64_t end) {
+template <class Kernel, class Sink, typename X>
+LAMPYRIS_WIDE_TARGET void backward_range(const LifBackward<X>& a, Sink& sink, int64_t begin,
+                                         int64_t end) {
   BackwardScratch<X> m;
   for (int64_t block = begin; block < end; ++block) {
-    backward_block<Kernel>(a, block * kLifBlock, m);
+    backward_block<Kernel>(a, block * kLifBlock, sink, m);
   }
   if (a.stream) stream_fence();
 }
 
 template <typename X>
 void backward_any(const LifBackward<X>& a, int64_t begin, int64_t end) {
+  PlainGradients sink;
   const bool before = a.learns() || a.rounding == Rounding::kFloor;
-  if (a.state != nullptr && before) return backward_range<FromState<X, true>>(a, begin, end);
-  if (a.state != nullptr) return backward_range<FromState<X, false>>(a, begin, end);
+  if (a.state != nullptr && before) return backward_range<FromState<X, true>>(a, sink, begin, end);
+  if (a.state != nullptr) return backward_range<FromState<X, false>>(a, sink, begin, end);
   if (a.reset == Reset::kSoft && !a.detach_reset) {
-    return backward_range<FromCodes<X, true>>(a, begin, end);
+    return backward_range<FromCodes<X, true>>(a, sink, begin, end);
   }
-  backward_range<FromCodes<X, false>>(a, begin, end);
+  backward_range<FromCodes<X, false>>(a, sink, begin, end);
 }
 
 }  // namespace

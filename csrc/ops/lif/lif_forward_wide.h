@@ -1,4 +1,5 @@
-// The forward of blocks of neurons, for a file of one width (cpu/wide.h).
+// The forward of blocks of neurons, for a file of one width (cpu/wide.h). Currents come from a
+// source: memory here (GivenCurrents), a norm in tdbn_add.
 #pragma once
 
 #include <algorithm>
@@ -15,13 +16,12 @@ enum class Store { kNone, kPlain, kStream, kAny };  // kAny: plain, if there is 
 template <typename X>
 struct ForwardRows {
   using T = Compute<X>;
-  const X* x[kStepsPerByte];
   X* spikes[kStepsPerByte];
   T* state[kStepsPerByte];
   T* trace[kStepsPerByte];
   uint32_t* plane[kStepsPerByte];
   uint8_t* code;
-  int64_t next_x, next_out;  // elements from a row to the one needed next
+  int64_t next_out;  // elements from a row to the one needed next
 };
 
 template <typename X>
@@ -29,7 +29,6 @@ struct ForwardScratch {
   using T = Compute<X>;
   alignas(64) T v[kLifBlock];
   ConstantsBlock<T> c;
-  alignas(64) X x[kStepsPerByte][kLifLane];
   alignas(64) X spikes[kStepsPerByte][kLifLane];
   alignas(64) T state[kStepsPerByte][kLifLane];
   alignas(64) T trace[kStepsPerByte][kLifLane];
@@ -37,11 +36,52 @@ struct ForwardScratch {
   alignas(64) uint8_t code[kLifLane];
 };
 
+// Currents in memory. A source prepares runs of neurons: start() a block; run() says how many of
+// `count` neurons from n on lie whole, else tail() gathers `count` < kLifLane of them; from(k) gives
+// the current of step j and neurons k.. of the run; done() ends it.
+template <typename X>
+struct GivenCurrents {
+  const StepView<X>& view;
+  alignas(64) X lane[kStepsPerByte][kLifLane];
+  const X* x[kStepsPerByte];
+  int64_t next;
+
+  struct At {
+    const GivenCurrents& rows;
+    int64_t k;
+
+    LAMPYRIS_INLINE Wide<Compute<X>> operator()(int j) const {
+      __builtin_prefetch(rows.x[j] + k + rows.next, 0);
+      return Wide<Compute<X>>::load(rows.x[j] + k);
+    }
+  };
+
+  explicit GivenCurrents(const LifForward<X>& a) : view(a.x) {}
+  LAMPYRIS_INLINE void start(int64_t, int64_t) {}
+  LAMPYRIS_INLINE int64_t run(int64_t t, int steps, int64_t n, int64_t count,
+                              const NextRows& next_rows) {
+    const int64_t whole = run_length(view, n, count);
+    if (whole == 0) return 0;
+    for (int j = 0; j < steps; ++j) x[j] = view.at(t + j, n);
+    next = next_rows.distance(view);
+    return whole;
+  }
+  LAMPYRIS_INLINE void tail(int64_t t, int steps, int64_t n, int64_t count) {
+    for (int j = 0; j < steps; ++j) {
+      gather_lane(view, t + j, n, count, lane[j]);
+      x[j] = lane[j];
+    }
+    next = 0;
+  }
+  LAMPYRIS_INLINE At from(int64_t k) const { return {*this, k}; }
+  LAMPYRIS_INLINE void done(int64_t, int, int64_t, int64_t) {}
+};
+
 // kSteps 0: as many as `steps` says.
-template <Reset kReset, Rounding kRounding, Store kStore, int kSteps, typename X>
+template <Reset kReset, Rounding kRounding, Store kStore, int kSteps, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>& m,
-                                       const ForwardRows<X>& r, int64_t o, int64_t count,
-                                       int steps) {
+                                       const Source& source, const ForwardRows<X>& r, int64_t o,
+                                       int64_t count, int steps) {
   using T = Compute<X>;
   using F = Wide<T>;
   constexpr int64_t kWord = 32;
@@ -59,13 +99,12 @@ LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>
                                  v_reset};
       F v = F::load(m.v + o + k);
       WideCodes<T> codes;
+      const auto current = source.from(k);
 #pragma GCC unroll 4
       for (int j = 0; j < steps; ++j) {
-        __builtin_prefetch(r.x[j] + k + r.next_x, 0);
         F u;
         MaskOf<F> spike, window, carry;
-        neuron_step<kReset, kRounding>(F::load(r.x[j] + k), c, inclusive, v, u, spike, window,
-                                       carry);
+        neuron_step<kReset, kRounding>(current(j), c, inclusive, v, u, spike, window, carry);
         codes.add(j, window, carry);
         fired[j] |= spike.word() << (k - i);
         if constexpr (kStore == Store::kStream) {
@@ -88,24 +127,25 @@ LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>
   }
 }
 
-template <Reset kReset, Rounding kRounding, typename X>
+template <Reset kReset, Rounding kRounding, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>& m,
-                                       const ForwardRows<X>& r, int64_t o, int64_t count,
-                                       int steps) {
+                                       const Source& source, const ForwardRows<X>& r, int64_t o,
+                                       int64_t count, int steps) {
+  constexpr int kFull = kStepsPerByte;
   if constexpr (kWideUnrolls) {
-    if (steps == kStepsPerByte && r.spikes[0] == nullptr) {
-      return forward_rows<kReset, kRounding, Store::kNone, kStepsPerByte>(a, m, r, o, count, steps);
+    if (steps == kFull && r.spikes[0] == nullptr) {
+      return forward_rows<kReset, kRounding, Store::kNone, kFull>(a, m, source, r, o, count, steps);
     }
-    if (steps == kStepsPerByte && a.stream && r.spikes[0] != m.spikes[0]) {
-      return forward_rows<kReset, kRounding, Store::kStream, kStepsPerByte>(a, m, r, o, count,
-                                                                            steps);
+    if (steps == kFull && a.stream && r.spikes[0] != m.spikes[0]) {
+      return forward_rows<kReset, kRounding, Store::kStream, kFull>(a, m, source, r, o, count,
+                                                                    steps);
     }
-    if (steps == kStepsPerByte) {
-      return forward_rows<kReset, kRounding, Store::kPlain, kStepsPerByte>(a, m, r, o, count,
-                                                                           steps);
+    if (steps == kFull) {
+      return forward_rows<kReset, kRounding, Store::kPlain, kFull>(a, m, source, r, o, count,
+                                                                   steps);
     }
   }
-  forward_rows<kReset, kRounding, Store::kAny, 0>(a, m, r, o, count, steps);
+  forward_rows<kReset, kRounding, Store::kAny, 0>(a, m, source, r, o, count, steps);
 }
 
 template <typename X>
@@ -125,10 +165,10 @@ LAMPYRIS_INLINE ForwardRows<X> rows_at(const LifForward<X>& a, int64_t t, int64_
 }
 
 // The last neurons, fewer than a lane: computed in the scratch, copied where they belong.
-template <Reset kReset, Rounding kRounding, typename X>
+template <Reset kReset, Rounding kRounding, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_tail(const LifForward<X>& a, ForwardScratch<X>& m,
-                                       const ForwardRows<X>& to, int64_t o, int64_t count,
-                                       int steps) {
+                                       const Source& source, const ForwardRows<X>& to, int64_t o,
+                                       int64_t count, int steps) {
   ForwardRows<X> r = to;
   for (int j = 0; j < steps; ++j) {
     if (to.spikes[j] != nullptr) r.spikes[j] = m.spikes[j];
@@ -137,7 +177,7 @@ LAMPYRIS_WIDE_TARGET void forward_tail(const LifForward<X>& a, ForwardScratch<X>
     if (to.plane[j] != nullptr) r.plane[j] = m.plane[j];
   }
   if (to.code != nullptr) r.code = m.code;
-  forward_rows<kReset, kRounding>(a, m, r, o, kLifLane, steps);
+  forward_rows<kReset, kRounding>(a, m, source, r, o, kLifLane, steps);
   for (int j = 0; j < steps; ++j) {
     if (to.spikes[j] != nullptr) std::copy_n(m.spikes[j], count, to.spikes[j]);
     if (to.state[j] != nullptr) std::copy_n(m.state[j], count, to.state[j]);
@@ -150,12 +190,13 @@ LAMPYRIS_WIDE_TARGET void forward_tail(const LifForward<X>& a, ForwardScratch<X>
   if (to.code != nullptr) std::copy_n(m.code, count, to.code);
 }
 
-template <Reset kReset, Rounding kRounding, typename X>
-LAMPYRIS_WIDE_TARGET void forward_block(const LifForward<X>& a, int64_t first,
+template <Reset kReset, Rounding kRounding, class Source, typename X>
+LAMPYRIS_WIDE_TARGET void forward_block(const LifForward<X>& a, int64_t first, Source& source,
                                         ForwardScratch<X>& m) {
   const int64_t count = std::min(kLifBlock, a.neurons - first);
   m.c.load(a, first, count);
   load_block(m.v, a.v_init, first, count);
+  source.start(first, count);
   for (int64_t t = 0; t < a.steps; t += kStepsPerByte) {
     const int steps = static_cast<int>(std::min<int64_t>(kStepsPerByte, a.steps - t));
     const NextRows next(a.steps, t, first, a.neurons, 1);
@@ -163,59 +204,55 @@ LAMPYRIS_WIDE_TARGET void forward_block(const LifForward<X>& a, int64_t first,
       const int64_t n = first + o;
       ForwardRows<X> r = rows_at(a, t, n, steps);
       r.next_out = next.steps * a.neurons + next.neurons;
-      int64_t lanes = run_length(a.x, n, count - o);
-      if (lanes > 0) {
-        for (int j = 0; j < steps; ++j) r.x[j] = a.x.at(t + j, n);
-        r.next_x = next.distance(a.x);
-      } else {
+      int64_t lanes = source.run(t, steps, n, count - o, next);
+      if (lanes == 0) {
         lanes = std::min(kLifLane, count - o);
-        for (int j = 0; j < steps; ++j) {
-          gather_lane(a.x, t + j, n, lanes, m.x[j]);
-          r.x[j] = m.x[j];
-        }
-        r.next_x = 0;
+        source.tail(t, steps, n, lanes);
       }
       if (lanes < kLifLane) {
-        forward_tail<kReset, kRounding>(a, m, r, o, lanes, steps);
+        forward_tail<kReset, kRounding>(a, m, source, r, o, lanes, steps);
       } else {
-        forward_rows<kReset, kRounding>(a, m, r, o, lanes, steps);
+        forward_rows<kReset, kRounding>(a, m, source, r, o, lanes, steps);
       }
+      source.done(t, steps, n, lanes);
       o += lanes;
     }
   }
   if (a.membrane_out == MembraneOut::kLast) std::copy_n(m.v, count, a.membrane + first);
 }
 
-template <Reset kReset, Rounding kRounding, typename X>
-LAMPYRIS_WIDE_TARGET void forward_range(const LifForward<X>& a, int64_t begin, int64_t end) {
+template <Reset kReset, Rounding kRounding, class Source, typename X>
+LAMPYRIS_WIDE_TARGET void forward_range(const LifForward<X>& a, Source& source, int64_t begin,
+                                        int64_t end) {
   ForwardScratch<X> m;
   for (int64_t block = begin; block < end; ++block) {
-    forward_block<kReset, kRounding>(a, block * kLifBlock, m);
+    forward_block<kReset, kRounding>(a, block * kLifBlock, source, m);
   }
   if (a.stream) stream_fence();
 }
 
-template <Rounding kRounding, typename X>
-void forward_rounded(const LifForward<X>& a, int64_t begin, int64_t end) {
+template <Rounding kRounding, class Source, typename X>
+void forward_rounded(const LifForward<X>& a, Source& source, int64_t begin, int64_t end) {
   switch (a.reset) {
     case Reset::kHard:
-      return forward_range<Reset::kHard, kRounding>(a, begin, end);
+      return forward_range<Reset::kHard, kRounding>(a, source, begin, end);
     case Reset::kSoft:
-      return forward_range<Reset::kSoft, kRounding>(a, begin, end);
+      return forward_range<Reset::kSoft, kRounding>(a, source, begin, end);
     case Reset::kNone:
-      return forward_range<Reset::kNone, kRounding>(a, begin, end);
+      return forward_range<Reset::kNone, kRounding>(a, source, begin, end);
   }
 }
 
 // Integers are held in float32 or float64 (Rounding::kFloor needs 18 bits).
 template <typename X>
 void forward_any(const LifForward<X>& a, int64_t begin, int64_t end) {
+  GivenCurrents<X> source(a);
   if constexpr (std::is_same_v<X, Compute<X>>) {
     if (a.rounding == Rounding::kFloor) {
-      return forward_rounded<Rounding::kFloor>(a, begin, end);
+      return forward_rounded<Rounding::kFloor>(a, source, begin, end);
     }
   }
-  forward_rounded<Rounding::kNone>(a, begin, end);
+  forward_rounded<Rounding::kNone>(a, source, begin, end);
 }
 
 }  // namespace

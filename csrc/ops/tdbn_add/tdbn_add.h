@@ -54,6 +54,7 @@ struct TdbnForward : TdbnInput<T> {
   const T* scale = nullptr;  // [C] weight / sqrt(var + eps)
   const T* shift = nullptr;  // [C] bias - mean scale
   T* stream = nullptr;       // [T, N]; null when only the neurons read it
+  bool past_caches = false;  // write it past the caches
 };
 
 // Gradient of the norm; with given statistics b = d = 0.
@@ -68,6 +69,7 @@ struct TdbnBackward : TdbnInput<T> {
   const T *a = nullptr, *b = nullptr, *d = nullptr;  // [C] each
   const T* mean = nullptr;                           // [C]
   T* grad_x = nullptr;                               // [T, N]
+  bool past_caches = false;                          // write it past the caches
 };
 
 // What pass 1 of the backward adds per channel: sums of dz and of dz (x - mean).
