@@ -30,6 +30,12 @@ void over_tasks(const TdbnInput<T>& a, double* sums, const Tensor& x, const Rang
   tdbn_reduce(rows, tasks, width, sums);
 }
 
+template <typename T>
+bool past_caches(const TdbnInput<T>& a, T* rows) {
+  return rows != nullptr &&
+         prepare_rows(rows, a.steps, a.neurons * static_cast<int64_t>(sizeof(T)));
+}
+
 struct Cpu {
   // Whether neurons can only read a stream that is written out.
   static constexpr bool kNeedsStream = false;
@@ -80,13 +86,15 @@ struct Cpu {
   }
 
   template <typename T>
-  static void add(const TdbnForward<T>& a, const Tensor&) {
+  static void add(TdbnForward<T> a, const Tensor&) {
+    a.past_caches = past_caches(a, a.stream);
     over_blocks(a, [&](int64_t begin, int64_t end) { tdbn_add_blocks(a, begin, end); });
   }
 
   template <typename T>
-  static void add_lif(const TdbnForward<T>& a, LifForward<T> lif, const Tensor&) {
-    lif.stream = prepare_rows(lif.spikes, a.steps, a.neurons * static_cast<int64_t>(sizeof(T)));
+  static void add_lif(TdbnForward<T> a, LifForward<T> lif, const Tensor&) {
+    a.past_caches = past_caches(a, a.stream);
+    lif.stream = past_caches(a, lif.spikes);
     over_blocks(a, [&](int64_t begin, int64_t end) { tdbn_add_lif_blocks(a, lif, begin, end); });
   }
 
@@ -105,15 +113,17 @@ struct Cpu {
   }
 
   template <typename T>
-  static void lif_grad_sums(const TdbnGradSums<T>& a, const LifBackward<T>& lif, double* sums,
+  static void lif_grad_sums(const TdbnGradSums<T>& a, LifBackward<T> lif, double* sums,
                             const Tensor& x) {
+    lif.stream = past_caches(a, lif.grad_x);
     over_tasks(a, sums, x, [&](double* rows, int64_t begin, int64_t end) {
       tdbn_lif_grad_sums_tasks(a, lif, rows, begin, end);
     });
   }
 
   template <typename T>
-  static void grad(const TdbnBackward<T>& a, const Tensor&) {
+  static void grad(TdbnBackward<T> a, const Tensor&) {
+    a.past_caches = past_caches(a, a.grad_x);
     over_blocks(a, [&](int64_t begin, int64_t end) { tdbn_grad_blocks(a, begin, end); });
   }
 };

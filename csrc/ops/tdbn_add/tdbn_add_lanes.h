@@ -1,6 +1,7 @@
 // Loops over a block of neurons with one constant or one running sum a channel, whatever the
 // number of channels. With channels innermost, tables of one value a channel go on periodically for
-// kTdbnLane more, so that a lane that starts at any channel reads one stretch of them.
+// kTdbnLane more, so that a lane that starts at any channel reads one stretch of them. Four steps of
+// a lane share its stretch.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +12,10 @@
 namespace lampyris {
 
 inline constexpr int64_t kTdbnLane = 256;
-// A float of a table holds the sum of this many block-steps, 128 values, before it goes to double.
-inline constexpr int64_t kTdbnFlush = 128 / (kLifBlock / kTdbnLane);
+// Elements that a row is asked for ahead: rows are N apart, so hardware finds them late.
+inline constexpr int64_t kTdbnAhead = 512;
+// Values of a channel that are summed in a float before they go to double.
+inline constexpr int64_t kTdbnFloatSum = 128;
 
 // Per-channel constants, periodic.
 template <typename T>
@@ -57,141 +60,75 @@ LAMPYRIS_INLINE void for_each_lane(const ChannelOrder& order, int64_t first, int
   }
 }
 
-// z[k] = x[k] scale[k] + shift[k] (+ residual[k]) of a lane.
-template <bool kPerElement, bool kResidual, typename T>
-LAMPYRIS_INLINE void normalise_lane(const T* __restrict__ x, const T* __restrict__ residual,
-                                    const T* __restrict__ scale, const T* __restrict__ shift,
-                                    int64_t length, T* __restrict__ z) {
+// Lanes of kRows steps.
+template <typename T, int kRows>
+struct LaneRows {
+  T* row[kRows];
+
+  LAMPYRIS_INLINE LaneRows(T* first, int64_t stride) {
+    for (int j = 0; j < kRows; ++j) row[j] = first + j * stride;
+  }
+  LAMPYRIS_INLINE void prefetch(int64_t length) const {
+    constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+    for (int j = 0; j < kRows; ++j) {
+      for (int64_t k = 0; k < length; k += kLine) __builtin_prefetch(row[j] + kTdbnAhead + k);
+    }
+  }
+};
+
+// z = x scale + shift (+ residual)
+template <bool kPerElement, bool kResidual, typename T, int kRows>
+LAMPYRIS_INLINE void normalise_lane(const LaneRows<const T, kRows>& x,
+                                    const LaneRows<const T, kRows>& residual, const T* scale,
+                                    const T* shift, int64_t length,
+                                    const LaneRows<T, kRows>& z) {
+#pragma GCC ivdep
+  for (int64_t k = 0; k < length; ++k) {
+    const T s = scale[kPerElement ? k : 0], h = shift[kPerElement ? k : 0];
+#pragma GCC unroll 4
+    for (int j = 0; j < kRows; ++j) {
+      const T y = tdbn_value(x.row[j][k], s, h);
+      z.row[j][k] = kResidual ? y + residual.row[j][k] : y;
+    }
+  }
+}
+
+// Adds to first and second: x - centre and its square, or grad and grad (x - centre).
+template <bool kSquares, bool kPerElement, typename T, int kRows>
+LAMPYRIS_INLINE void sum_lane(const LaneRows<const T, kRows>& x,
+                              const LaneRows<const T, kRows>& grad, const T* centre,
+                              int64_t length, T* __restrict__ first, T* __restrict__ second) {
+#pragma GCC ivdep
+  for (int64_t k = 0; k < length; ++k) {
+    const T c = centre[kPerElement ? k : 0];
+    T sum = first[k], product = second[k];
+#pragma GCC unroll 4
+    for (int j = 0; j < kRows; ++j) {
+      const T centred = x.row[j][k] - c;
+      const T value = kSquares ? centred : grad.row[j][k];
+      sum += value;
+      product += value * centred;
+    }
+    first[k] = sum;
+    second[k] = product;
+  }
+}
+
+// tdbn_gradient(); dx may be dz.
+template <bool kPerElement, typename T, int kRows>
+LAMPYRIS_INLINE void gradient_lane(const LaneRows<const T, kRows>& x,
+                                   const LaneRows<const T, kRows>& dz, const T* a, const T* b,
+                                   const T* d, const T* mean, int64_t length,
+                                   const LaneRows<T, kRows>& dx) {
 #pragma GCC ivdep
   for (int64_t k = 0; k < length; ++k) {
     const int64_t c = kPerElement ? k : 0;
-    const T y = tdbn_value(x[k], scale[c], shift[c]);
-    z[k] = kResidual ? y + residual[k] : y;
-  }
-}
-
-// The forward without neurons, a block of one step at a time.
-template <typename T>
-class Normaliser {
- public:
-  explicit Normaliser(const TdbnForward<T>& a)
-      : a_(a), scale_(a.order, a.scale), shift_(a.order, a.shift) {}
-
-  LAMPYRIS_INLINE void operator()(int64_t t, int64_t first, int64_t count, T* z) const {
-    const T* const x = a_.x.at(t) + first;
-    if (a_.residual.data == nullptr) {
-      lanes<false>(x, x, first, count, z);
-    } else {
-      lanes<true>(x, a_.residual.at(t) + first, first, count, z);
+    const T a_c = a[c], b_c = b[c], d_c = d[c], mean_c = mean[c];
+#pragma GCC unroll 4
+    for (int j = 0; j < kRows; ++j) {
+      dx.row[j][k] = tdbn_gradient(dz.row[j][k], x.row[j][k], a_c, b_c, d_c, mean_c);
     }
   }
-
- private:
-  template <bool kResidual>
-  LAMPYRIS_INLINE void lanes(const T* x, const T* residual, int64_t first, int64_t count,
-                             T* z) const {
-    for_each_lane(a_.order, first, count,
-                  [&](int64_t i, int64_t c, int64_t length) __attribute__((always_inline)) {
-                    if (a_.order.inner == 1) {
-                      normalise_lane<true, kResidual>(x + i, residual + i, scale_.at(c),
-                                                      shift_.at(c), length, z + i);
-                    } else {
-                      normalise_lane<false, kResidual>(x + i, residual + i, scale_.at(c),
-                                                       shift_.at(c), length, z + i);
-                    }
-                  });
-  }
-
-  const TdbnForward<T>& a_;
-  ChannelTable<T> scale_, shift_;
-};
-
-// Adds to first[k] and second[k]: x - centre and its square, or grad and grad (x - centre).
-template <bool kSquares, bool kPerElement, typename T>
-LAMPYRIS_INLINE void sum_lane(const T* __restrict__ x, const T* __restrict__ grad,
-                              const T* __restrict__ centre, int64_t length,
-                              T* __restrict__ first, T* __restrict__ second) {
-#pragma GCC ivdep
-  for (int64_t k = 0; k < length; ++k) {
-    const T centred = x[k] - centre[kPerElement ? k : 0];
-    const T value = kSquares ? centred : grad[k];
-    first[k] += value;
-    second[k] += value * centred;
-  }
 }
-
-// tdbn_gradient() of a lane; dx may be dz.
-template <bool kPerElement, typename T>
-LAMPYRIS_INLINE void gradient_lane(const T* x, const T* dz, const T* __restrict__ a,
-                                   const T* __restrict__ b, const T* __restrict__ d,
-                                   const T* __restrict__ mean, int64_t length, T* dx) {
-#pragma GCC ivdep
-  for (int64_t k = 0; k < length; ++k) {
-    const int64_t c = kPerElement ? k : 0;
-    dx[k] = tdbn_gradient(dz[k], x[k], a[c], b[c], d[c], mean[c]);
-  }
-}
-
-// The pair of sums per channel of one task.
-template <bool kSquares, typename T>
-class ChannelSums {
- public:
-  // centre [C]; totals [2][C].
-  ChannelSums(const ChannelOrder& order, const T* centre, double* totals)
-      : order_(order), centre_(order, centre), first_(order, nullptr), second_(order, nullptr),
-        totals_(totals) {
-    std::fill_n(totals, 2 * order.channels, 0.0);
-  }
-
-  // x, grad: the block's values at one step.
-  LAMPYRIS_INLINE void add(const T* x, const T* grad, int64_t first, int64_t count) {
-    if (order_.inner == 1) {
-      for_each_lane(order_, first, count,
-                    [&](int64_t i, int64_t c, int64_t length) __attribute__((always_inline)) {
-                      T *a = first_.data() + c, *b = second_.data() + c;
-                      sum_lane<kSquares, true>(x + i, grad + i, centre_.at(c), length, a, b);
-                    });
-      if (++added_ == kTdbnFlush) flush();
-      return;
-    }
-    for_each_lane(order_, first, count,
-                  [&](int64_t i, int64_t c, int64_t length) __attribute__((always_inline)) {
-                    T a[kTdbnLane], b[kTdbnLane];
-                    std::fill_n(a, length, T(0));
-                    std::fill_n(b, length, T(0));
-                    sum_lane<kSquares, false>(x + i, grad + i, centre_.at(c), length, a, b);
-                    double total = 0, product = 0;
-                    for (int64_t k = 0; k < length; ++k) {
-                      total += static_cast<double>(a[k]);
-                      product += static_cast<double>(b[k]);
-                    }
-                    totals_[c] += total;
-                    totals_[order_.channels + c] += product;
-                  });
-  }
-
-  // Call it when the task ends.
-  LAMPYRIS_INLINE void flush() {
-    if (added_ == 0) return;
-    added_ = 0;
-    drain(first_, totals_);
-    drain(second_, totals_ + order_.channels);
-  }
-
- private:
-  LAMPYRIS_INLINE void drain(ChannelTable<T>& table, double* totals) {
-    T* __restrict__ from = table.data();
-    for (int64_t start = 0; start < table.size(); start += order_.channels) {
-      const int64_t length = std::min(order_.channels, table.size() - start);
-      for (int64_t c = 0; c < length; ++c) totals[c] += static_cast<double>(from[start + c]);
-    }
-    std::fill_n(from, table.size(), T(0));
-  }
-
-  ChannelOrder order_;
-  ChannelTable<T> centre_, first_, second_;
-  double* totals_;
-  int64_t added_ = 0;
-};
 
 }  // namespace lampyris

@@ -41,24 +41,23 @@ class RunTable {
 };
 
 // Whole lanes of a run that one stretch of the tables serves.
-LAMPYRIS_INLINE int64_t tdbn_run(const ChannelOrder& order, int64_t count) {
-  if (order.inner == 1) count = std::min(count, kTdbnLane);
-  return count / kLifLane * kLifLane;
+LAMPYRIS_INLINE int64_t tdbn_run(int64_t count) {
+  return std::min(count, kTdbnLane) / kLifLane * kLifLane;
 }
 
-// Rows of up to four steps of a tensor.
+// Rows of up to four steps of a tensor; of zeros when there is none.
 template <typename T>
 struct StepRows {
   Steps<T> steps;
-  alignas(64) T lane[kStepsPerByte][kLifLane];
-  const T* at[kStepsPerByte] = {};
-  int64_t next = 0;
+  alignas(64) T lane[kStepsPerByte][kTdbnLane] = {};
+  const T* at[kStepsPerByte];
 
-  explicit StepRows(const Steps<T>& from) : steps(from) {}
-  LAMPYRIS_INLINE void run(int64_t t, int count, int64_t n, const NextRows& rows) {
+  explicit StepRows(const Steps<T>& from) : steps(from) {
+    for (int j = 0; j < kStepsPerByte; ++j) at[j] = lane[j];
+  }
+  LAMPYRIS_INLINE void run(int64_t t, int count, int64_t n) {
     if (steps.data == nullptr) return;
     for (int j = 0; j < count; ++j) at[j] = steps.at(t + j) + n;
-    next = rows.steps * steps.stride + rows.neurons;
   }
   LAMPYRIS_INLINE void tail(int64_t t, int count, int64_t n, int64_t length) {
     if (steps.data == nullptr) return;
@@ -67,15 +66,15 @@ struct StepRows {
       std::fill(lane[j] + length, lane[j] + kLifLane, T(0));
       at[j] = lane[j];
     }
-    next = 0;
   }
   LAMPYRIS_INLINE Wide<T> load(int j, int64_t k) const {
-    __builtin_prefetch(at[j] + k + next, 0);
-    return Wide<T>::load(at[j] + k);
+    const T* const* const rows = at;
+    __builtin_prefetch(rows[j] + k + kTdbnAhead, 0);
+    return Wide<T>::load(rows[j] + k);
   }
 };
 
-template <typename T>
+template <typename T, bool kStream>
 class NormalisedCurrents {
  public:
   using F = Wide<T>;
@@ -86,9 +85,8 @@ class NormalisedCurrents {
     F scale, shift;
 
     LAMPYRIS_INLINE F operator()(int j) const {
-      F z = tdbn_value(s.x_.load(j, k), scale, shift);
-      if (s.residual_.at[0] != nullptr) z = z + s.residual_.load(j, k);
-      if (s.stream_[0] != nullptr) {
+      const F z = tdbn_value(s.x_.load(j, k), scale, shift) + s.residual_.load(j, k);
+      if constexpr (kStream) {
         if (s.past_) {
           z.stream(s.stream_[j] + k);
         } else {
@@ -106,16 +104,15 @@ class NormalisedCurrents {
     scale_.start(first, count);
     shift_.start(first, count);
   }
-  LAMPYRIS_INLINE int64_t run(int64_t t, int steps, int64_t n, int64_t count,
-                              const NextRows& next) {
-    const int64_t whole = tdbn_run(a_.order, count);
+  LAMPYRIS_INLINE int64_t run(int64_t t, int steps, int64_t n, int64_t count, const NextRows&) {
+    const int64_t whole = tdbn_run(count);
     if (whole == 0) return 0;
-    x_.run(t, steps, n, next);
-    residual_.run(t, steps, n, next);
+    x_.run(t, steps, n);
+    residual_.run(t, steps, n);
     scale_at_ = scale_.at(n);
     shift_at_ = shift_.at(n);
     past_ = a_.past_caches;
-    if (a_.stream != nullptr) {
+    if constexpr (kStream) {
       for (int j = 0; j < steps; ++j) stream_[j] = a_.stream + (t + j) * a_.neurons + n;
     }
     return whole;
@@ -126,7 +123,7 @@ class NormalisedCurrents {
     scale_at_ = scale_.at(n);
     shift_at_ = shift_.at(n);
     past_ = false;
-    if (a_.stream != nullptr) {
+    if constexpr (kStream) {
       for (int j = 0; j < steps; ++j) stream_[j] = lane_[j];
     }
   }
@@ -134,7 +131,7 @@ class NormalisedCurrents {
     return {*this, k, F::load(scale_at_ + k), F::load(shift_at_ + k)};
   }
   LAMPYRIS_INLINE void done(int64_t t, int steps, int64_t n, int64_t count) {
-    if (a_.stream == nullptr || stream_[0] != lane_[0]) return;
+    if (!kStream || stream_[0] != lane_[0]) return;
     for (int j = 0; j < steps; ++j) {
       std::copy_n(lane_[j], count, a_.stream + (t + j) * a_.neurons + n);
     }
@@ -151,7 +148,7 @@ class NormalisedCurrents {
 };
 
 // Adds grad_stream, and sums grad and grad (x - mean) per channel.
-template <typename T>
+template <typename T, bool kStream>
 class GradientSums {
  public:
   using F = Wide<T>;
@@ -162,7 +159,7 @@ class GradientSums {
     F mean, first, second;
 
     LAMPYRIS_INLINE F operator()(int j, F grad) {
-      if (s.more_.at[0] != nullptr) grad = grad + s.more_.load(j, k);
+      if constexpr (kStream) grad = grad + s.more_.load(j, k);
       first = first + grad;
       second = second + grad * (s.x_.load(j, k) - mean);
       return grad;
@@ -187,15 +184,14 @@ class GradientSums {
     count_ = count;
     mean_.start(first, count);
   }
-  LAMPYRIS_INLINE int64_t run(int64_t t, int steps, int64_t n, int64_t count,
-                              const NextRows& next) {
-    const int64_t whole = tdbn_run(a_.order, count);
+  LAMPYRIS_INLINE int64_t run(int64_t t, int steps, int64_t n, int64_t count, const NextRows&) {
+    const int64_t whole = tdbn_run(count);
     if (whole == 0) {
       tail(t, steps, n, count);
       return count;
     }
-    x_.run(t, steps, n, next);
-    more_.run(t, steps, n, next);
+    x_.run(t, steps, n);
+    more_.run(t, steps, n);
     set(n);
     return whole;
   }
@@ -221,7 +217,7 @@ class GradientSums {
 
  private:
   // Runs after which a float of a table holds up to 128 values: four steps each.
-  static constexpr int64_t kFlush = 128 / kStepsPerByte;
+  static constexpr int64_t kFlush = kTdbnFloatSum / kStepsPerByte;
 
   LAMPYRIS_INLINE void set(int64_t n) {
     const int64_t at = a_.order.inner == 1 ? n % a_.order.channels : n - block_;
@@ -230,7 +226,7 @@ class GradientSums {
     second_at_ = second_.get() + at;
   }
 
-  LAMPYRIS_INLINE void drain(T* __restrict__ from, double* totals) {
+  LAMPYRIS_INLINE void drain(T* from, double* totals) {
     const int64_t channels = a_.order.channels;
     if (a_.order.inner == 1) {
       for (int64_t start = 0; start < size_; start += channels) {
@@ -258,17 +254,28 @@ class GradientSums {
   T *first_at_ = nullptr, *second_at_ = nullptr;
 };
 
-template <typename T>
-LAMPYRIS_WIDE_TARGET void add_lif_any(const TdbnForward<T>& a, const LifForward<T>& lif, int64_t begin, int64_t end) {
-  NormalisedCurrents<T> source(a);
-  forward_rounded<Rounding::kNone>(lif, source, begin, end);
+template <bool kStream, typename T>
+LAMPYRIS_WIDE_TARGET void add_lif_source(const TdbnForward<T>& a, const LifForward<T>& lif,
+                                         int64_t begin, int64_t end) {
+  NormalisedCurrents<T, kStream> source(a);
+  if (lif.reset == Reset::kHard) {
+    forward_range<Reset::kHard, Rounding::kNone>(lif, source, begin, end);
+  } else {
+    forward_range<Reset::kSoft, Rounding::kNone>(lif, source, begin, end);
+  }
   if (a.past_caches) stream_fence();
 }
 
 template <typename T>
-LAMPYRIS_WIDE_TARGET void lif_grad_sums_any(const TdbnGradSums<T>& a, const LifBackward<T>& lif, double* partial,
-                       int64_t begin, int64_t end) {
-  using Sink = GradientSums<T>;
+void add_lif_any(const TdbnForward<T>& a, const LifForward<T>& lif, int64_t begin, int64_t end) {
+  if (a.stream == nullptr) return add_lif_source<false>(a, lif, begin, end);
+  add_lif_source<true>(a, lif, begin, end);
+}
+
+template <bool kStream, typename T>
+LAMPYRIS_WIDE_TARGET void lif_grad_sums_sink(const TdbnGradSums<T>& a, const LifBackward<T>& lif,
+                                             double* partial, int64_t begin, int64_t end) {
+  using Sink = GradientSums<T, kStream>;
   const int64_t blocks = (a.neurons + kLifBlock - 1) / kLifBlock;
   for (int64_t task = begin; task < end; ++task) {
     Sink sink(a, partial + task * 2 * a.order.channels);
@@ -280,6 +287,15 @@ LAMPYRIS_WIDE_TARGET void lif_grad_sums_any(const TdbnGradSums<T>& a, const LifB
     }
     sink.flush();
   }
+}
+
+template <typename T>
+void lif_grad_sums_any(const TdbnGradSums<T>& a, const LifBackward<T>& lif, double* partial,
+                       int64_t begin, int64_t end) {
+  if (a.grad_stream.data == nullptr) {
+    return lif_grad_sums_sink<false>(a, lif, partial, begin, end);
+  }
+  lif_grad_sums_sink<true>(a, lif, partial, begin, end);
 }
 
 }  // namespace
