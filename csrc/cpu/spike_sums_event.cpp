@@ -168,13 +168,15 @@ struct EventSumsRows {
     const int64_t column = s.kernel_height * w.row_words() * 32 * N * kSumLanes;
     for (int64_t b = 0; b < s.groups * w.blocks(); ++b) {
       const int64_t g = b / w.blocks(), o = b % w.blocks() * N * kSumLanes;
-      const int32_t* start = tile.starts_.data() + (g * tile.rows_ + begin - tile.first_) * (s.width + 1);
+      const int64_t row = g * tile.rows_ + begin - tile.first_;
+      const int32_t* start = tile.starts_.data() + row * (s.width + 1);
       const uint8_t* rows = w.bytes() + b * w.block_bytes();
       int32_t* to = out + g * group + o;
       const int64_t count = std::min<int64_t>(N * kSumLanes, group - o);
       for (int64_t y = begin; y < end; ++y, start += s.width + 1) {
         for (int64_t x = 0; x < s.out_width; ++x, to += pitch) {
-          pixel<N>(tile.events_.data(), s, start, rows, x * s.stride - s.padding, column, count, to);
+          const int64_t left = x * s.stride - s.padding;
+          pixel<N>(tile.events_.data(), s, start, rows, left, column, count, to);
         }
       }
     }

@@ -100,7 +100,8 @@ void SpikeWeights::pack_bytes(const int8_t* weight) {
   if (shape_.channels % four != 0) std::fill_n(bytes_.data(), blocks_ * block, uint8_t{0});
   const auto store = [&](int64_t k, int64_t o, const int8_t* bytes) {
     const int64_t c = k / taps, quad = k % taps * quads() + c / four;
-    uint8_t* to = bytes_.data() + o / lanes_ * block + (quad * lanes_ + o % lanes_) * four + c % four;
+    uint8_t* to =
+        bytes_.data() + o / lanes_ * block + (quad * lanes_ + o % lanes_) * four + c % four;
     for (int64_t i = 0; i < kTile; ++i) to[four * i] = static_cast<uint8_t>(bytes[i]);
   };
   for_columns(weight, shape_.outputs, taps * shape_.channels, blocks_ * lanes_, store);

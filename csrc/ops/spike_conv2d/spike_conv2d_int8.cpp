@@ -12,9 +12,7 @@ constexpr double kGrainWork = 1 << 18;
 struct Cpu {
   static void run(const char* op, const SpikeConv2dInt8& a, const Tensor&) {
     const SpikeConv2dShape& c = a.shape;
-    const SpikeSums s{c.in_channels,   c.in_height,    c.in_width,     c.words_per_pixel(),
-                      c.out_channels,  c.out_height(), c.out_width(),  c.kernel_height,
-                      c.kernel_width,  c.stride,       c.padding,      c.groups};
+    const SpikeSums s = spike_sums_of(c);
     const double density = spike_density(s, a.words, c.images);
     const SumsKernel kernel = choose_sums_kernel(s, density);
     note_kernel(op, sums_kernel_name(kernel), density);

@@ -2,9 +2,16 @@
 // cpu/spike_sums.h.
 #pragma once
 
+#include "cpu/spike_sums.h"
 #include "ops/spike_conv2d/spike_conv2d.h"
 
 namespace lampyris {
+
+inline SpikeSums spike_sums_of(const SpikeConv2dShape& s) {
+  return {s.in_channels,  s.in_height,    s.in_width,      s.words_per_pixel(),
+          s.out_channels, s.out_height(), s.out_width(),   s.kernel_height,
+          s.kernel_width, s.stride,       s.padding,       s.groups};
+}
 
 struct SpikeConv2dInt8 {
   SpikeConv2dShape shape;

@@ -23,6 +23,7 @@ from lampyris.ops.lif_conv2d import lif_conv2d, lif_linear  # noqa: E402
 from lampyris.ops.magnitude_mask import magnitude_mask, nm_mask  # noqa: E402
 from lampyris.ops.pack_spikes import pack_spikes, unpack_spikes  # noqa: E402
 from lampyris.ops.spike_conv2d import spike_conv2d  # noqa: E402
+from lampyris.ops.spike_conv_lif import spike_conv_lif  # noqa: E402
 from lampyris.ops.spike_linear import spike_linear  # noqa: E402
 from lampyris.ops.spike_max_pool2d import spike_max_pool2d  # noqa: E402
 from lampyris.ops.spikes import Spikes  # noqa: E402
@@ -40,6 +41,7 @@ __all__ = [
     "pack_spikes",
     "record_kernels",
     "spike_conv2d",
+    "spike_conv_lif",
     "spike_linear",
     "spike_max_pool2d",
     "tdbn_add",

@@ -25,6 +25,7 @@ if importlib.util.find_spec("torch") is not None:
     from lampyris.reference.magnitude_mask import magnitude_mask, nm_mask
     from lampyris.reference.pack_spikes import pack_spikes, unpack_spikes
     from lampyris.reference.spike_conv2d import spike_conv2d
+    from lampyris.reference.spike_conv_lif import spike_conv_lif
     from lampyris.reference.spike_linear import spike_linear
     from lampyris.reference.spike_max_pool2d import spike_max_pool2d
     from lampyris.reference.tdbn_add import tdbn_add, tdbn_add_lif
@@ -38,6 +39,7 @@ if importlib.util.find_spec("torch") is not None:
         "nm_mask",
         "pack_spikes",
         "spike_conv2d",
+        "spike_conv_lif",
         "spike_linear",
         "spike_max_pool2d",
         "tdbn_add",
