@@ -1,6 +1,7 @@
 #include "core/neuron.h"
 #include "cpu/isa.h"
 #include "cpu/kernel_log.h"
+#include "ops/spike_conv2d/spike_conv2d_amx.h"
 #include "ops/spike_conv2d/spike_conv2d_front.h"
 #include "ops/spike_conv2d/spike_conv2d_window.h"
 
@@ -12,6 +13,18 @@ namespace {
 // channels, one thread (Zen 5): float32, and bfloat16 against oneDNN's.
 constexpr double kBreakEvenFloat32 = 0.45;
 constexpr double kBreakEvenBfloat16 = 0.35;
+// Where dX runs on matrix tiles. Not measured together: the above, times how much faster than
+// oneDNN's float32 tiles were on a Sapphire Rapids class processor (1.5 and 6.5 times).
+constexpr double kBreakEvenTilesFloat32 = 0.3;
+constexpr double kBreakEvenTilesBfloat16 = 0.1;
+
+double break_even(const SpikeConv2dShape& s, Precision precision, bool narrow) {
+  const bool exact = precision == Precision::kFloat32;
+  if (grad_input_parts(s, exact) > 0) {
+    return exact ? kBreakEvenTilesFloat32 : kBreakEvenTilesBfloat16;
+  }
+  return narrow ? kBreakEvenBfloat16 : kBreakEvenFloat32;
+}
 
 // lampyris::spike_conv2d, whichever backend `words` is on.
 Tensor window_conv2d(Tensor words, Tensor carrier, Tensor codes, Tensor weight,
@@ -90,7 +103,7 @@ Tensor window_grad_input(Tensor carrier, Tensor codes, Tensor grad, Tensor weigh
     const double open =
         static_cast<double>(count_windows(codes.const_data_ptr<uint8_t>(), codes.numel())) /
         static_cast<double>(carrier.numel());
-    if (open < (narrow ? kBreakEvenBfloat16 : kBreakEvenFloat32)) {
+    if (open < break_even(s, p, narrow)) {
       note_kernel("lif_conv2d dX", narrow ? "windows bfloat16" : "windows float32", open);
       return run_windows(s, codes, batch, grad, weight, narrow);
     }
