@@ -104,7 +104,7 @@ struct Cpu {
                                      out.mutable_data_ptr<T>()};
     const double density = density_of(s, words);
     if constexpr (std::is_same_v<T, float>) {
-      if (tiles_grad_weight(a, precision)) return out;
+      if (tiles_grad_weight(a, precision, density)) return out;
       const ConvKernel kernel = choose_kernel(ConvPass::kGradWeight, s, density);
       note_kernel(kGradWeight, kernel_name(kernel), density);
       if (kernel == ConvKernel::kOnednn) {

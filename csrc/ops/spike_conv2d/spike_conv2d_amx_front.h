@@ -13,22 +13,20 @@ inline void torch_ranges(int64_t begin, int64_t end, int64_t grain,
   torch::stable::parallel_for(begin, end, grain, range);
 }
 
-inline bool tiles_forward(const SpikeConv2d<float>& a, Precision precision, double density) {
+inline bool tiles_forward(const SpikeConv2d<float>& a, Precision precision, double density,
+                          const char* op = "spike_conv2d") {
   const int parts = forward_parts(a.shape, precision != Precision::kBfloat16, density);
   if (parts == 0) return false;
-  note_kernel("spike_conv2d", tile_kernel_name(parts), density);
+  note_kernel(op, tile_kernel_name(parts), density);
   spike_conv2d_tiles(a, parts, tile_policy(), torch_ranges);
   return true;
 }
 
-inline bool tiles_grad_weight(const SpikeConv2dGradWeight<float>& a, Precision precision) {
-  if (tile_policy() == TilePolicy::kNone) return false;
-  const SpikeConv2dShape& s = a.shape;
-  const double density = static_cast<double>(count_spikes(a.words, s.images * s.image_words())) /
-                         static_cast<double>(s.spikes());
-  const int parts = grad_weight_parts(s, precision == Precision::kFloat32, density);
+inline bool tiles_grad_weight(const SpikeConv2dGradWeight<float>& a, Precision precision,
+                              double density, const char* op = "spike_conv2d dW") {
+  const int parts = grad_weight_parts(a.shape, precision == Precision::kFloat32, density);
   if (parts == 0) return false;
-  note_kernel("spike_conv2d dW", tile_kernel_name(parts), density);
+  note_kernel(op, tile_kernel_name(parts), density);
   spike_conv2d_grad_weight_tiles(a, parts, tile_policy(), torch_ranges);
   return true;
 }

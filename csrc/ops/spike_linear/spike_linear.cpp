@@ -1,5 +1,6 @@
 #include "cpu/isa.h"
 #include "cpu/kernel_log.h"
+#include "ops/spike_conv2d/spike_conv2d_amx_front.h"
 #include "ops/spike_linear/spike_linear_front.h"
 
 namespace lampyris {
@@ -55,6 +56,18 @@ Tensor transposed(const Tensor& in) {
   return out;
 }
 
+// The product as a convolution under a kernel of one pixel, for matrix tiles: maps of kGrainRows
+// rows where that divides them, so that threads share them.
+SpikeConv2dShape as_convolution(const SpikeLinearShape& s) {
+  SpikeConv2dShape c;
+  c.images = s.rows % kGrainRows == 0 ? s.rows / kGrainRows : 1;
+  c.in_height = s.rows / std::max<int64_t>(1, c.images);
+  c.in_width = c.kernel_height = c.kernel_width = 1;
+  c.in_channels = s.inputs;
+  c.out_channels = s.outputs;
+  return c;
+}
+
 struct Cpu {
   static bool narrow(Precision p) { return p != Precision::kFloat32 && has_avx512_bf16(); }
 
@@ -79,6 +92,16 @@ struct Cpu {
     const bool round = type == ScalarType::Float && p == Precision::kBfloat16;
     const bool narrow = round && has_avx512_bf16();
     const double share = density(s, words);
+    if (type == ScalarType::Float && s.rows > 0 && tile_policy() != TilePolicy::kNone) {
+      const Tensor w = torch::stable::contiguous(weight);
+      const Tensor out = empty({s.rows, s.outputs}, type, words);
+      if (tiles_forward({as_convolution(s), words_of(words), w.const_data_ptr<float>(),
+                         bias.has_value() ? bias->const_data_ptr<float>() : nullptr,
+                         out.mutable_data_ptr<float>()},
+                        p, share, "spike_linear")) {
+        return out;
+      }
+    }
     const bool events = events_win(share, type, narrow);
     const ScalarType operand = narrow ? ScalarType::BFloat16 : type;
     note("spike_linear", events, operand, share);
@@ -99,6 +122,14 @@ struct Cpu {
     const bool round = type == ScalarType::Float && p == Precision::kBfloat16;
     const bool fast = type == ScalarType::Float && narrow(p);
     const double share = density(s, words);
+    if (type == ScalarType::Float && s.rows > 0 && tile_policy() != TilePolicy::kNone) {
+      const Tensor out = empty({s.outputs, s.inputs}, type, grad);
+      if (tiles_grad_weight({as_convolution(s), words_of(words), grad.const_data_ptr<float>(),
+                             out.mutable_data_ptr<float>()},
+                            p, share, "_spike_linear_grad_weight")) {
+        return out;
+      }
+    }
     const bool events = events_win(share, type, fast);
     const ScalarType operand = fast ? ScalarType::BFloat16 : type;
     note("_spike_linear_grad_weight", events, operand, share);

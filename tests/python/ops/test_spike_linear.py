@@ -37,7 +37,7 @@ def test_by_hand():
 
 @pytest.mark.parametrize("lead, inputs, outputs", CASES + EMPTY, ids=str)
 @pytest.mark.parametrize("density", [0.0, 0.1, 0.8], ids=str)
-def test_equals_reference(lead, inputs, outputs, density, device, isa):
+def test_equals_reference(lead, inputs, outputs, density, device, tiles):
     dense = spikes_of(lead, inputs, device, density)
     weight, bias = torch.randn(outputs, inputs, device=device), torch.randn(outputs, device=device)
     want = reference.spike_linear(dense, weight, bias)
@@ -65,7 +65,7 @@ def test_other_dtypes(dtype, device, isa):
 @pytest.mark.parametrize("lead, inputs, outputs", CASES, ids=str)
 @pytest.mark.parametrize("density", [0.1, 0.8], ids=str)
 @pytest.mark.parametrize("precision", ["float32", "mixed", "bfloat16"])
-def test_gradients(lead, inputs, outputs, density, precision, device, isa):
+def test_gradients(lead, inputs, outputs, density, precision, device, tiles):
     dense = spikes_of(lead, inputs, device, density)
     weight, bias = torch.randn(outputs, inputs, device=device), torch.randn(outputs, device=device)
     upstream = [torch.randn(*lead, outputs, device=device)]
@@ -84,7 +84,7 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(lambda w, b: ops.spike_linear(spikes, w, b), (weight, bias))
 
 
-def test_same_sums_whatever_the_rows(isa):
+def test_same_sums_whatever_the_rows(tiles):
     """A row's sum depends on its spikes alone: batching and threads do not change a bit."""
     dense, weight = spikes_of((200,), 1500, "cpu"), torch.randn(140, 1500)
     whole = ops.spike_linear(dense, weight)
