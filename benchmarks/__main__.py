@@ -80,8 +80,11 @@ def main() -> int:
     if unknown:
         print(f"benchmarks: names must be of {', '.join(files)}, got {', '.join(unknown)}", file=sys.stderr)
         return 1
-    if arguments.isa and os.environ.get("LAMPYRIS_ISA") != arguments.isa:
-        os.environ.update(_capped(arguments.isa))
+    wanted = _capped(arguments.isa) if arguments.isa else {}
+    if arguments.threads > 1:
+        wanted["OMP_WAIT_POLICY"] = "passive"  # read when the process starts
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.environ.update(wanted)
         os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]])
 
     import torch

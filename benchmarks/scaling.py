@@ -1,7 +1,13 @@
-"""Ours on one thread against ours on several, in wall time."""
+"""Ours on one thread against ours on several: in wall time, and by the CPU time of the busiest thread.
+
+On a machine with other work, wall time shows how long the last thread waited for a core. The CPU time of
+the busiest thread is what the call would take on idle cores, if threads that wait do not spin:
+``python -m benchmarks --threads`` sets OMP_WAIT_POLICY=passive.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,9 +21,10 @@ _BACK_TO_BACK = 5
 
 @dataclass(frozen=True)
 class Scaling:
-    """Best wall times; ratio = one / many of them, with the quartiles of the ratios per round.
+    """Best times in milliseconds: of the wall and of the busiest thread; ratio = one / many of each.
 
-    Best and not median: with two threads any other work on the machine lengthens a run.
+    Best and not median: with two threads any other work on the machine lengthens a run. The quartiles
+    are those of the wall ratios per round.
     """
 
     name: str
@@ -27,17 +34,31 @@ class Scaling:
     ratio: float
     ratio_low: float
     ratio_high: float
+    one_busiest_ms: float
+    many_busiest_ms: float
+    busiest_ratio: float
     isa: str
     allocator: str
 
 
-def _best_ms(call: Callable[[], object]) -> float:
+def _thread_seconds() -> dict[int, float]:
+    """CPU time of every thread of the process; its clock is made from the number as in the kernel."""
+    per_thread_cpu_clock = 6
+    threads = (int(name) for name in os.listdir("/proc/self/task"))
+    return {tid: time.clock_gettime((~tid << 3) | per_thread_cpu_clock) for tid in threads}
+
+
+def _sample_ms(call: Callable[[], object]) -> tuple[float, float]:
+    """Of a few calls in a row: the best wall time, and the mean CPU time of the busiest thread."""
     best = float("inf")
+    before = _thread_seconds()
     for _ in range(_BACK_TO_BACK):
         start = time.perf_counter()
         call()
         best = min(best, time.perf_counter() - start)
-    return best * 1e3
+    after = _thread_seconds()
+    busiest = max(seconds - before.get(tid, 0.0) for tid, seconds in after.items())
+    return best * 1e3, busiest / _BACK_TO_BACK * 1e3
 
 
 def measure_scaling(
@@ -56,8 +77,9 @@ def measure_scaling(
         for k in range(rounds + 1):
             for count in (1, threads) if k % 2 else (threads, 1):
                 torch.set_num_threads(count)
-                (one if count == 1 else many).append(_best_ms(case.ours))
-        one, many = one[1:], many[1:]  # the first round warms up
+                (one if count == 1 else many).append(_sample_ms(case.ours))
+        one, one_busiest = zip(*one[1:], strict=True)  # the first round warms up
+        many, many_busiest = zip(*many[1:], strict=True)
         ratios = sorted(a / max(b, 1e-6) for a, b in zip(one, many, strict=True))
         results.append(
             Scaling(
@@ -68,6 +90,9 @@ def measure_scaling(
                 min(one) / max(min(many), 1e-6),
                 ratios[len(ratios) // 4],
                 ratios[-1 - len(ratios) // 4],
+                min(one_busiest),
+                min(many_busiest),
+                min(one_busiest) / max(min(many_busiest), 1e-6),
                 _library.isa(),
                 memory.allocator(),
             )

@@ -15,7 +15,8 @@ __all__ = ["markdown", "read_json", "text", "write_json"]
 
 _HEAD = ["case", "ours ms", "peer", "peer ms", "ratio", "quartiles", "saved B", "peer saved B",
          "peak MB", "peer MB", "density", "isa", "torch isa", "allocator", "threads"]  # fmt: skip
-_SCALING_HEAD = ["case", "1 thread ms", "threads", "ms", "scaling", "quartiles", "isa", "allocator"]
+_SCALING_HEAD = ["case", "1 thread ms", "threads", "ms", "scaling", "quartiles", "busiest thread ms",
+                 "scaling by it", "isa", "allocator"]  # fmt: skip
 
 
 def _optional(value: float | None, digits: int) -> str:
@@ -50,6 +51,8 @@ def _scaling_row(s: Scaling) -> list[str]:
         f"{s.many_ms:.3f}",
         f"{s.ratio:.2f}x",
         f"{s.ratio_low:.2f}-{s.ratio_high:.2f}",
+        f"{s.many_busiest_ms:.3f}",
+        f"{s.busiest_ratio:.2f}x",
         s.isa,
         s.allocator,
     ]

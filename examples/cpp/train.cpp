@@ -30,13 +30,15 @@ struct Classifier : torch::nn::Module {
   Tensor forward(const Tensor& images) {
     const Tensor current = torch::conv2d(images, first, {}, 1, 1);
     const Tensor shown = current.unsqueeze(0).expand({kSteps, -1, -1, -1, -1});
-    const lampyris::Spikes spikes = lampyris::lif_packed(shown, neuron);
+    const lampyris::Spikes spikes = lampyris::lif_packed(shown, hidden);
     const Tensor deeper = lampyris::spike_conv2d(spikes, second, 2, 1);
-    const Tensor rates = lampyris::lif(deeper, neuron).mean(0);
+    const Tensor rates = lampyris::lif(deeper, output).mean(0);
     return rates.flatten(1).matmul(last.t());
   }
 
-  lampyris::LifOptions neuron = {.decay = 0.5, .threshold = 0.5};
+  lampyris::LifOptions hidden = {.decay = 0.5, .threshold = 0.5};
+  lampyris::LifOptions output = {
+      .decay = 0.5, .threshold = 0.5, .surrogate = lampyris::Surrogate::kAtan};
   Tensor first, second, last;
 };
 

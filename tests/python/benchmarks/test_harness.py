@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -66,3 +68,17 @@ def test_a_missing_peer_is_named(peer):
     if reason is None:
         pytest.skip(f"{peer} is installed")
     assert "No module named" in reason
+
+
+@pytest.mark.slow
+def test_command_line_measures_both_allocators(tmp_path):
+    path = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "benchmarks", "lif_peers", "--rounds", "1", "--json", str(path)]
+    command += ["--only", "4x2097152", "--peer", "eager"]
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": str(root / "python")}
+    result = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    figures = tables.read_json(str(path))
+    assert [r.allocator for r in figures] == ["glibc", "glibc", "glibc, pages kept", "glibc, pages kept"]
+    assert all(r.ours_saved == 0.25 for r in figures)

@@ -76,7 +76,8 @@ def _logits(images, first, second, last):
     neuron = {"decay": 0.5, "threshold": 0.5, "membrane": None}
     shown = F.conv2d(images, first, padding=1).expand(4, -1, -1, -1, -1)
     spikes, _ = ops.lif(shown, output="packed", **neuron)
-    rates = ops.lif(ops.spike_conv2d(spikes, second, stride=2, padding=1), **neuron)[0].mean(0)
+    deeper = ops.spike_conv2d(spikes, second, stride=2, padding=1)
+    rates = ops.lif(deeper, surrogate="atan", **neuron)[0].mean(0)
     return rates.flatten(1) @ last.t()
 
 
