@@ -26,74 +26,84 @@ struct alignas(64) Line {
   float lanes[16];
 };
 
+// What the pixels of a tile share between channels, 32 of them at a time.
+struct TilePixels {
+  int64_t blocks = 0;
+  std::vector<int32_t> offsets;  // into dY, of every input pixel
+  std::vector<uint32_t> masks;   // [class][blocks]: the pixels of a class
+
+  void set(const EventGradWeight& grad, const GradTile& t) {
+    const SpikeConv2dShape& s = grad.shape();
+    const int64_t pixels = t.images * t.rows * s.in_width;
+    blocks = (pixels + 31) / 32;
+    offsets.resize(static_cast<size_t>(32 * blocks));
+    masks.assign(static_cast<size_t>(s.stride * s.stride * blocks), 0);
+    const int64_t pixel_bytes = grad.lanes() * static_cast<int64_t>(sizeof(float));
+    int64_t pixel = 0;
+    for (int64_t r = 0; r < t.images * t.rows; ++r) {
+      const int64_t y = t.row + r % t.rows + s.padding;
+      const int64_t line =
+          r / t.rows * grad.border_rows(t) + y / s.stride - grad.first_row(t.row);
+      const int64_t start = line * grad.border_columns() - grad.first_column();
+      for (int64_t x = s.padding; x < s.in_width + s.padding; ++x, ++pixel) {
+        const int64_t column = x / s.stride;
+        offsets[static_cast<size_t>(pixel)] =
+            static_cast<int32_t>((start + column) * pixel_bytes);
+        const int64_t k = y % s.stride * s.stride + x - column * s.stride;
+        masks[static_cast<size_t>(k * blocks + pixel / 32)] |= 1U << pixel % 32;
+      }
+    }
+  }
+};
+
 struct ListEvents {
   template <class Target>
   LAMPYRIS_INLINE static void run(EventGradWeight* grad, int64_t begin, int64_t end) {
-    const SpikeConv2dShape& s = grad->shape();
-    const int64_t columns = (s.in_width + 31) / 32;
-    // Byte offset of the output column of every input column, and the columns of each class.
-    const int64_t pixel_bytes = grad->lanes() * static_cast<int64_t>(sizeof(float));
-    std::vector<int32_t> offsets(static_cast<size_t>(32 * columns));
-    std::vector<uint32_t> classes(static_cast<size_t>(s.stride * columns));
-    for (int64_t x = 0; x < s.in_width; ++x) {
-      const int64_t column = (x + s.padding) / s.stride - grad->first_column();
-      offsets[static_cast<size_t>(x)] = static_cast<int32_t>(column * pixel_bytes);
-      classes[static_cast<size_t>((x + s.padding) % s.stride * columns + x / 32)] |= 1U << x % 32;
-    }
+    TilePixels pixels;
     std::vector<uint32_t> planes;
     for (int64_t t = begin; t < end; ++t) {
-      tile<Target>(*grad, grad->tile(t), offsets.data(), classes.data(), columns, planes);
+      pixels.set(*grad, grad->tile(t));
+      tile<Target>(*grad, grad->tile(t), pixels, planes);
     }
   }
 
   template <class Target>
   LAMPYRIS_INLINE static void tile(const EventGradWeight& grad, GradTile& t,
-                                   const int32_t* offsets, const uint32_t* classes,
-                                   int64_t columns, std::vector<uint32_t>& planes) {
+                                   const TilePixels& pixels, std::vector<uint32_t>& planes) {
     const SpikeConv2dShape& s = grad.shape();
-    const int64_t rows = t.images * t.rows, width = s.words_per_pixel();
-    // The bits by channel: [32 width][rows][columns].
-    planes.resize(static_cast<size_t>(32 * width * rows * columns));
+    const int64_t count = t.images * t.rows * s.in_width, width = s.words_per_pixel();
+    const int64_t blocks = pixels.blocks;
+    // The rows of a tile follow each other in memory. Their bits by channel: [32 width][blocks].
+    const uint32_t* words =
+        grad.problem().words + (t.image * s.in_height + t.row) * s.in_width * width;
+    planes.resize(static_cast<size_t>(32 * width * blocks));
     int64_t spikes = 0;
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t row = (t.image + r / t.rows) * s.in_height + t.row + r % t.rows;
-      const uint32_t* words = grad.problem().words + row * s.in_width * width;
-      for (int64_t block = 0; block < columns; ++block) {
-        const int64_t pixels = std::min<int64_t>(32, s.in_width - 32 * block);
-        for (int64_t w = 0; w < width; ++w) {
-          uint32_t bits[32] = {};
-          for (int64_t x = 0; x < pixels; ++x) {
-            bits[x] = words[(32 * block + x) * width + w];
-            spikes += std::popcount(bits[x]);
-          }
-          transpose_bits(Target{}, bits);
-          uint32_t* to = planes.data() + (32 * w * rows + r) * columns + block;
-          for (int64_t c = 0; c < 32; ++c) to[c * rows * columns] = bits[c];
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t some = std::min<int64_t>(32, count - 32 * block);
+      for (int64_t w = 0; w < width; ++w) {
+        uint32_t bits[32] = {};
+        for (int64_t x = 0; x < some; ++x) {
+          bits[x] = words[(32 * block + x) * width + w];
+          spikes += std::popcount(bits[x]);
         }
+        transpose_bits(Target{}, bits);
+        for (int64_t c = 0; c < 32; ++c) planes[(32 * w + c) * blocks + block] = bits[c];
       }
     }
+    const int64_t classes = s.stride * s.stride;
     t.events = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(spikes + kSlack));
-    t.starts.assign(1, 0);
+    t.starts.resize(static_cast<size_t>(s.in_channels * classes + 1));
     int32_t* next = t.events.get();
-    const int64_t row_bytes =
-        grad.border_columns() * grad.lanes() * static_cast<int64_t>(sizeof(float));
-    for (int64_t c = 0; c < s.in_channels; ++c) {
-      for (int64_t k = 0; k < s.stride * s.stride; ++k) {
-        const uint32_t* masks = classes + k % s.stride * columns;
-        for (int64_t r = 0; r < rows; ++r) {
-          const int64_t y = t.row + r % t.rows + s.padding;
-          if (y % s.stride != k / s.stride) continue;
-          const int64_t line = r / t.rows * grad.border_rows(t) + y / s.stride -
-                               grad.first_row(t.row);
-          const uint32_t* plane = planes.data() + (c * rows + r) * columns;
-          for (int64_t block = 0; block < columns; ++block) {
-            next = append_offsets(Target{}, plane[block] & masks[block], offsets + 32 * block,
-                                  static_cast<int32_t>(line * row_bytes), next);
-          }
-        }
-        t.starts.push_back(static_cast<int32_t>(next - t.events.get()));
+    for (int64_t list = 0; list < s.in_channels * classes; ++list) {
+      t.starts[static_cast<size_t>(list)] = static_cast<int32_t>(next - t.events.get());
+      const uint32_t* plane = planes.data() + list / classes * blocks;
+      const uint32_t* mask = pixels.masks.data() + list % classes * blocks;
+      for (int64_t block = 0; block < blocks; ++block) {
+        next = append_offsets(Target{}, plane[block] & mask[block],
+                              pixels.offsets.data() + 32 * block, 0, next);
       }
     }
+    t.starts.back() = static_cast<int32_t>(next - t.events.get());
   }
 };
 
