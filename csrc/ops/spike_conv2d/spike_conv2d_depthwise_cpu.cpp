@@ -1,6 +1,7 @@
 #include "ops/spike_conv2d/spike_conv2d_depthwise.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "cpu/dispatch.h"
@@ -42,25 +43,32 @@ LAMPYRIS_INLINE void add_taps(Target, const Pixel& p, float* sums) {
   }
 }
 
-#if defined(__x86_64__)
-template <int kTaps>
-LAMPYRIS_TARGET_AVX512 inline __m512 add_square(const Pixel& p, __m512 sum) {
-  for (int ky = 0; ky < kTaps; ++ky) {
-    for (int kx = 0; kx < kTaps; ++kx) {
-      const uint32_t bits = p.words[ky * p.next_row + kx * p.next_pixel] >> p.shift;
-      sum = _mm512_mask_add_ps(sum, static_cast<__mmask16>(bits), sum,
-                               _mm512_loadu_ps(p.weight + (ky * kTaps + kx) * kLanes));
-    }
+template <class Target>
+LAMPYRIS_INLINE void inner_row(Target, Pixel p, int64_t pixels, int64_t next_words,
+                               const float* bias, float* out, int64_t next_out) {
+  p.first_column = 0;
+  p.last_column = p.kernel_width;
+  for (int64_t x = 0; x < pixels; ++x, p.words += next_words, out += next_out) {
+    std::copy_n(bias, kLanes, out);
+    add_taps(Target{}, p, out);
   }
-  return sum;
 }
 
+// The gradients of `pixels` outputs to the sums of all taps.
+template <class Target>
+LAMPYRIS_INLINE void inner_row_grad(Target, Pixel p, int64_t pixels, int64_t next_words,
+                                    const float* grad, int64_t next_grad, float* sums) {
+  for (int64_t x = 0; x < pixels; ++x, p.words += next_words, grad += next_grad) {
+    for (int64_t tap = 0; tap < 9; ++tap) {
+      const uint32_t bits = p.words[tap / 3 * p.next_row + tap % 3 * p.next_pixel] >> p.shift;
+      add_selected(Target{}, bits, grad, sums + tap * kLanes);
+    }
+  }
+}
+
+#if defined(__x86_64__)
 LAMPYRIS_TARGET_AVX512 inline void add_taps(Avx512, const Pixel& p, float* sums) {
   __m512 sum = _mm512_loadu_ps(sums);
-  const int64_t taps = (p.last_row - p.first_row) * (p.last_column - p.first_column);
-  if (taps == 9 && p.kernel_width == 3 && p.kernel_height == 3) {
-    return _mm512_storeu_ps(sums, add_square<3>(p, sum));
-  }
   for (int64_t ky = p.first_row; ky < p.last_row; ++ky) {
     for (int64_t kx = p.first_column; kx < p.last_column; ++kx) {
       const uint32_t bits = p.words[ky * p.next_row + kx * p.next_pixel] >> p.shift;
@@ -69,6 +77,49 @@ LAMPYRIS_TARGET_AVX512 inline void add_taps(Avx512, const Pixel& p, float* sums)
     }
   }
   _mm512_storeu_ps(sums, sum);
+}
+
+// `pixels` outputs of 16 channels whose 3 x 3 taps all lie inside; the weights stay in registers.
+LAMPYRIS_TARGET_AVX512 inline void inner_row(Avx512, const Pixel& p, int64_t pixels,
+                                             int64_t next_words, const float* bias, float* out,
+                                             int64_t next_out) {
+  __m512 weight[9];
+  for (int tap = 0; tap < 9; ++tap) weight[tap] = _mm512_loadu_ps(p.weight + tap * kLanes);
+  const __m512 start = _mm512_loadu_ps(bias);
+  // Half words, little-endian.
+  const char* at = reinterpret_cast<const char*>(p.words) + p.shift / 8;
+  const int64_t row = p.next_row * 4, pixel = p.next_pixel * 4;
+  for (int64_t x = 0; x < pixels; ++x, at += 4 * next_words, out += next_out) {
+    __m512 sum = start;
+    for (int ky = 0; ky < 3; ++ky) {
+      for (int kx = 0; kx < 3; ++kx) {
+        uint16_t bits;
+        std::memcpy(&bits, at + ky * row + kx * pixel, sizeof(bits));
+        sum = _mm512_mask_add_ps(sum, bits, sum, weight[3 * ky + kx]);
+      }
+    }
+    _mm512_storeu_ps(out, sum);
+  }
+}
+
+LAMPYRIS_TARGET_AVX512 inline void inner_row_grad(Avx512, const Pixel& p, int64_t pixels,
+                                                  int64_t next_words, const float* grad,
+                                                  int64_t next_grad, float* sums) {
+  __m512 sum[9];
+  for (int tap = 0; tap < 9; ++tap) sum[tap] = _mm512_loadu_ps(sums + tap * kLanes);
+  const char* at = reinterpret_cast<const char*>(p.words) + p.shift / 8;
+  const int64_t row = p.next_row * 4, pixel = p.next_pixel * 4;
+  for (int64_t x = 0; x < pixels; ++x, at += 4 * next_words, grad += next_grad) {
+    const __m512 value = _mm512_loadu_ps(grad);
+    for (int ky = 0; ky < 3; ++ky) {
+      for (int kx = 0; kx < 3; ++kx) {
+        uint16_t bits;
+        std::memcpy(&bits, at + ky * row + kx * pixel, sizeof(bits));
+        sum[3 * ky + kx] = _mm512_mask_add_ps(sum[3 * ky + kx], bits, sum[3 * ky + kx], value);
+      }
+    }
+  }
+  for (int tap = 0; tap < 9; ++tap) _mm512_storeu_ps(sums + tap * kLanes, sum[tap]);
 }
 
 LAMPYRIS_TARGET_AVX512 inline void add_selected(Avx512, uint32_t bits, const float* from,
@@ -83,6 +134,15 @@ LAMPYRIS_TARGET_AVX512 inline void add_selected(Avx512, uint32_t bits, const flo
 LAMPYRIS_INLINE void clip(int64_t at, int64_t size, int64_t taps, int64_t& first, int64_t& last) {
   first = std::clamp<int64_t>(-at, 0, taps);
   last = std::clamp<int64_t>(size - at, first, taps);
+}
+
+// Output columns [left, right) whose 3 x 3 taps all lie inside, of rows where they do.
+LAMPYRIS_INLINE void inner_columns(const SpikeConv2dShape& s, int64_t rows, int64_t channels,
+                                   int64_t& left, int64_t& right) {
+  left = right = s.out_width();
+  if (channels < kLanes || s.kernel_height != 3 || s.kernel_width != 3 || rows != 3) return;
+  left = std::min((s.padding + s.stride - 1) / s.stride, s.out_width());
+  right = std::clamp((s.in_width + s.padding - 3) / s.stride + 1, left, s.out_width());
 }
 
 struct Forward {
@@ -115,16 +175,26 @@ struct Forward {
             0,       0,                  0,     0,      static_cast<int>(c % 32)};
     clip(y, s.in_height, s.kernel_height, p.first_row, p.last_row);
     const int64_t row = r / s.out_height() * s.in_height + y;
+    const auto words = [&](int64_t ox) __attribute__((always_inline)) {
+      return a.words + (row * s.in_width + ox * s.stride - s.padding) * width + c / 32;
+    };
+    float* const out = a.out + r * s.out_width() * s.out_channels + c;
+    int64_t left = 0, right = 0;
+    inner_columns(s, p.last_row - p.first_row, channels, left, right);
+    if (left < right) {
+      p.words = words(left);
+      inner_row(Target{}, p, right - left, s.stride * width, bias, out + left * s.out_channels,
+                s.out_channels);
+    }
     for (int64_t ox = 0; ox < s.out_width(); ++ox) {
-      const int64_t x = ox * s.stride - s.padding;
-      clip(x, s.in_width, s.kernel_width, p.first_column, p.last_column);
-      p.words = a.words + (row * s.in_width + x) * width + c / 32;
-      float* out = a.out + (r * s.out_width() + ox) * s.out_channels + c;
-      float edge[kLanes];
-      float* sums = channels == kLanes ? out : edge;
-      for (int64_t i = 0; i < kLanes; ++i) sums[i] = bias[i];
+      if (ox == left && left < right) ox = right;
+      if (ox >= s.out_width()) break;
+      clip(ox * s.stride - s.padding, s.in_width, s.kernel_width, p.first_column, p.last_column);
+      p.words = words(ox);
+      float sums[kLanes];
+      std::copy_n(bias, kLanes, sums);
       add_taps(Target{}, p, sums);
-      if (channels < kLanes) std::copy_n(edge, channels, out);
+      std::copy_n(sums, channels, out + ox * s.out_channels);
     }
   }
 };
@@ -155,18 +225,31 @@ struct GradWeight {
     const SpikeConv2dShape& s = a.shape;
     const int64_t width = s.words_per_pixel();
     const int64_t y = r % s.out_height() * s.stride - s.padding;
+    const int64_t next_row = s.in_width * width;
     int64_t first_row = 0, last_row = 0, first = 0, last = 0;
     clip(y, s.in_height, s.kernel_height, first_row, last_row);
+    const uint32_t* const words =
+        a.words + (r / s.out_height() * s.in_height + y) * next_row + c / 32;
+    const float* const grads = a.grad + r * s.out_width() * s.out_channels + c;
+    int64_t left = 0, right = 0;
+    inner_columns(s, last_row - first_row, channels, left, right);
+    if (left < right) {
+      const Pixel p{words + (left * s.stride - s.padding) * width, next_row, width, nullptr, 3, 3,
+                    0, 3, 0, 3, static_cast<int>(c % 32)};
+      inner_row_grad(Target{}, p, right - left, s.stride * width, grads + left * s.out_channels,
+                     s.out_channels, sums);
+    }
     for (int64_t ox = 0; ox < s.out_width(); ++ox) {
+      if (ox == left && left < right) ox = right;
+      if (ox >= s.out_width()) break;
       const int64_t x = ox * s.stride - s.padding;
       clip(x, s.in_width, s.kernel_width, first, last);
       float grad[kLanes] = {};
-      std::copy_n(a.grad + (r * s.out_width() + ox) * s.out_channels + c, channels, grad);
+      std::copy_n(grads + ox * s.out_channels, channels, grad);
       for (int64_t ky = first_row; ky < last_row; ++ky) {
-        const int64_t row = r / s.out_height() * s.in_height + y + ky;
         for (int64_t kx = first; kx < last; ++kx) {
-          const uint32_t word = a.words[(row * s.in_width + x + kx) * width + c / 32];
-          add_selected(Target{}, word >> c % 32, grad,
+          const uint32_t bits = words[ky * next_row + (x + kx) * width] >> c % 32;
+          add_selected(Target{}, bits, grad,
                        sums + (ky * s.kernel_width + kx) * kLanes);
         }
       }

@@ -262,7 +262,7 @@ EventGradWeight::EventGradWeight(const SpikeConv2dGradWeight<float>& a, int64_t 
     return;
   }
   const int64_t halo = (s.kernel_height - 1) / s.stride;
-  const int64_t band = std::max<int64_t>({2, halo, kTileBytes / row_bytes - halo}) * s.stride;
+  const int64_t band = std::max<int64_t>({4, halo, kTileBytes / row_bytes - halo}) * s.stride;
   for (int64_t n = 0; n < s.images; ++n) {
     for (int64_t row = 0; row < s.in_height; row += band) {
       tiles_.push_back({n, 1, row, std::min(band, s.in_height - row), nullptr, {}});

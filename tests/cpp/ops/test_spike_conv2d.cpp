@@ -122,7 +122,9 @@ TEST(SpikeConv2d, EventKernelsEqualPlainOnes) {
 
 TEST(SpikeConv2d, DepthwiseKernelsEqualPlainOnes) {
   for (const SpikeConv2dShape& s : {SpikeConv2dShape{2, 40, 6, 5, 40, 3, 3, 1, 1, 40},
-                                    SpikeConv2dShape{1, 33, 9, 8, 33, 5, 2, 2, 3, 33}}) {
+                                    SpikeConv2dShape{1, 33, 9, 8, 33, 5, 2, 2, 3, 33},
+                                    SpikeConv2dShape{1, 32, 7, 2, 32, 3, 3, 1, 1, 32},
+                                    SpikeConv2dShape{1, 16, 8, 9, 16, 3, 3, 2, 0, 16}}) {
     const Problem p(s, 0.4);
     std::vector<float> out(p.grad.size()), grad_weight(p.weight.size());
     const int64_t rows = s.images * s.out_height();
