@@ -46,12 +46,12 @@ CommandCounters run_conv(const Command& c, int parallelism, std::span<uint8_t> m
       memory, c.source,
       {c.steps, c.ci_tiles, c.in_h, c.in_w, c.pad_top, c.pad_bottom, c.pad_left, c.pad_right},
       parallelism);
-  const Synapses synapses =
-      load_synapses(reinterpret_cast<const int8_t*>(memory.data() + c.weights), c.co_tiles,
-                    c.ci_tiles, c.kernel, parallelism);
+  Synapses synapses(
+      reinterpret_cast<const int8_t*>(memory.data() + c.weights), planes,
+      {c.co_tiles, c.ci_tiles, c.kernel, parallelism, c.stride, c.out_h, c.out_w});
   const std::vector<int16_t> bias = load_bias(c, parallelism, memory);
   CommandCounters counters;
-  std::vector<int32_t> sums(static_cast<size_t>(c.out_w) * static_cast<size_t>(synapses.lanes));
+  std::vector<int32_t> sums(static_cast<size_t>(c.out_w) * static_cast<size_t>(synapses.outputs()));
   std::vector<int32_t> row(static_cast<size_t>(c.out_w) * bias.size());
   if (!c.accumulate) reshape_currents(c, parallelism, trace);
   NeuronRows neurons(c, parallelism, memory, c.fires() ? trace : nullptr, counters);
@@ -59,14 +59,14 @@ CommandCounters run_conv(const Command& c, int parallelism, std::span<uint8_t> m
     neurons.start_row(y);
     if (c.accumulate) std::fill(row.begin(), row.end(), 0);
     for (int t = 0; t < c.steps; ++t) {
-      accumulate_row({&synapses, &planes, t, y, c.stride, c.out_w, sums.data()});
+      synapses.row(t, y, sums.data());
       if (c.accumulate) {
-        sum_row({sums.data(), synapses.lanes, bias.data(), row.data(), c.co_tiles, c.out_w,
+        sum_row({sums.data(), synapses.outputs(), bias.data(), row.data(), c.co_tiles, c.out_w,
                  parallelism});
         continue;
       }
       CurrentJob job{sums.data(),
-                     synapses.lanes,
+                     synapses.outputs(),
                      bias.data(),
                      nullptr,
                      c.residual.stride_c / 2,

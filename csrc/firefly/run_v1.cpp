@@ -18,8 +18,8 @@ struct V1Rows {
   const V1Command& c;
   int parallelism;
   int out_h, out_w;
-  const Synapses& synapses;
-  const SpikePlanes& planes;
+  Synapses& synapses;
+  const TileSynapses& tiles;
   std::vector<int16_t> bias;
   std::vector<int32_t> threshold, sums, current, membrane;
   std::vector<uint8_t> fired;
@@ -28,10 +28,10 @@ struct V1Rows {
 
   // Sum of all tiles and the bias in row-buffer order; returns it in `current`.
   void exact_current(int t, int y) {
-    accumulate_row({&synapses, &planes, t, y, 1, out_w, sums.data()});
+    synapses.row(t, y, sums.data());
     std::fill(current.begin(), current.end(), 0);
-    sum_row(
-        {sums.data(), synapses.lanes, bias.data(), current.data(), c.co_tiles, out_w, parallelism});
+    sum_row({sums.data(), synapses.outputs(), bias.data(), current.data(), c.co_tiles, out_w,
+             parallelism});
   }
 
   int64_t row_index(int tile, int x) const { return (int64_t{tile} * out_w + x) * parallelism; }
@@ -40,13 +40,13 @@ struct V1Rows {
   void tile_passes(int t, int y) {
     const bool every_pass = c.leak_kind() == Leak::kEveryPass;
     for (int ci = 0; ci < c.ci_tiles; ++ci) {
-      accumulate_tile_row({&synapses, &planes, t, y, 1, out_w, sums.data()}, ci, parallelism);
+      tiles.row(t, y, ci, sums.data());
       const bool last = ci + 1 == c.ci_tiles;
       for (int tile = 0; tile < c.co_tiles; ++tile)
         for (int x = 0; x < out_w; ++x)
           for (int p = 0; p < parallelism; ++p) {
             int32_t& v = membrane[static_cast<size_t>(row_index(tile, x) + p)];
-            v += sums[static_cast<size_t>(x * synapses.lanes + tile * parallelism + p)];
+            v += sums[static_cast<size_t>(x * synapses.outputs() + tile * parallelism + p)];
             if (last) v += bias[static_cast<size_t>(tile * parallelism + p)];
             v = wrap(v, kMembraneBits);
             if (every_pass) v = shift_floor(v, 1);
@@ -57,7 +57,7 @@ struct V1Rows {
 
   void step(int t, int y) {
     Leak leak = c.leak_kind();
-    const bool exact = synapses.tiles_fit && leak != Leak::kEveryPass;
+    const bool exact = tiles.fit() && leak != Leak::kEveryPass;
     if (exact)
       exact_current(t, y);
     else
@@ -90,13 +90,17 @@ void run_v1(const V1Command& c, int parallelism, std::span<const int8_t> weights
   const int pad = c.linear ? 0 : 1;
   const SpikePlanes planes = load_planes(
       memory, source, {c.steps, c.ci_tiles, c.height, c.width, pad, pad, pad, pad}, parallelism);
-  const Synapses synapses = load_synapses(weights.data(), c.co_tiles, c.ci_tiles, 3, parallelism);
+  const SynapseShape shape{c.co_tiles,  c.ci_tiles,          3,
+                           parallelism, 1,                   c.linear ? 1 : c.height,
+                           c.linear ? 1 : c.width};
+  Synapses synapses(weights.data(), planes, shape);
+  const TileSynapses tiles(weights.data(), planes, shape);
   V1Rows rows{c,
               parallelism,
-              c.linear ? 1 : c.height,
-              c.linear ? 1 : c.width,
+              shape.out_h,
+              shape.out_w,
               synapses,
-              planes,
+              tiles,
               {bias.begin(), bias.end()},
               {},
               {},
@@ -105,7 +109,7 @@ void run_v1(const V1Command& c, int parallelism, std::span<const int8_t> weights
               {}};
   const size_t row = rows.lanes() * static_cast<size_t>(rows.out_w);
   rows.threshold.assign(rows.lanes(), c.theta);
-  rows.sums.resize(static_cast<size_t>(rows.out_w) * static_cast<size_t>(synapses.lanes));
+  rows.sums.resize(static_cast<size_t>(rows.out_w) * static_cast<size_t>(synapses.outputs()));
   rows.current.resize(row);
   rows.membrane.resize(row);
   rows.fired.resize(row);

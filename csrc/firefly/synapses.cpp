@@ -10,154 +10,127 @@ namespace lampyris::firefly {
 
 namespace {
 
-constexpr int kLanes = 32;         // 16-bit lanes of a 64-byte vector
-constexpr int kWordsPerFlush = 4;  // 4 words * 64 spikes * 127 = 32512 < 2^15
-constexpr int kBlocks = 4;         // vectors of lanes held in registers
+constexpr int64_t kLanes = 32;  // 16-bit lanes of a 64-byte vector
 typedef uint16_t Lanes __attribute__((vector_size(2 * kLanes), aligned(2), may_alias));
 
-// Adds the rows of the set bits. Unsigned lanes wrap modulo 2^16.
-template <int N>
-LAMPYRIS_INLINE void add_rows(uint64_t bits, const int16_t* rows, int64_t lanes, Lanes* part) {
-  while (bits != 0) {
-    const int16_t* row = rows + std::countr_zero(bits) * lanes;
-    bits &= bits - 1;
-    for (int v = 0; v < N; ++v) part[v] += *reinterpret_cast<const Lanes*>(row + v * kLanes);
-  }
+// Planes hold their border, so nothing is padded; a 64-bit word is two of 32 bits.
+static_assert(std::endian::native == std::endian::little);
+
+SpikeSums sums_of(const SpikePlanes& planes, const SynapseShape& s) {
+  SpikeSums sums;
+  sums.channels = int64_t{s.ci_tiles} * s.parallelism;
+  sums.height = planes.rows;
+  sums.width = planes.columns;
+  sums.words = int64_t{2} * planes.words;
+  sums.outputs = int64_t{s.co_tiles} * s.parallelism;
+  sums.out_height = s.out_h;
+  sums.out_width = s.out_w;
+  sums.kernel_height = sums.kernel_width = s.kernel;
+  sums.stride = s.stride;
+  return sums;
 }
 
-template <int N>
-LAMPYRIS_INLINE void widen_add(Lanes* part, int32_t* sums) {
-  int16_t values[N * kLanes];
-  std::memcpy(values, part, sizeof(values));
-  for (int l = 0; l < N * kLanes; ++l) sums[l] += values[l];
-  for (int v = 0; v < N; ++v) part[v] = Lanes{};
+const uint32_t* words_of(const SpikePlanes& planes, int t) {
+  return reinterpret_cast<const uint32_t*>(planes.at(t, 0, 0));
 }
 
-template <int N>
-LAMPYRIS_INLINE void exact_block(const RowJob& job, int first) {
-  const Synapses& s = *job.synapses;
-  const int64_t lanes = s.lanes;
-  const int64_t row_words = int64_t{job.planes->columns} * s.words;
-  const uint64_t* top = job.planes->at(job.t, job.y * job.stride, 0);
-  for (int x = 0; x < job.width; ++x) {
-    int32_t* sums = job.sums + x * lanes + first;
-    std::memset(sums, 0, sizeof(int32_t) * N * kLanes);
-    Lanes part[N] = {};
-    const int16_t* rows = s.rows.data() + first;
-    int pending = 0;
-    for (int ky = 0; ky < s.kernel; ++ky) {
-      const uint64_t* words = top + ky * row_words + int64_t{x} * job.stride * s.words;
-      for (int w = 0; w < s.kernel * s.words; ++w, rows += 64 * lanes) {
-        if (words[w] == 0) continue;
-        add_rows<N>(words[w], rows, lanes, part);
-        if (!s.narrow && ++pending == kWordsPerFlush) {
-          widen_add<N>(part, sums);
-          pending = 0;
-        }
-      }
-    }
-    widen_add<N>(part, sums);
-  }
+// Rows are asked for one by one, which matrix tiles are too large for.
+SumsKernel row_kernel(const SpikeSums& s, const SpikePlanes& planes) {
+  const double density = spike_density(s, words_of(planes, 0), planes.steps);
+  const SumsKernel kernel = choose_sums_kernel(s, density);
+  return kernel == SumsKernel::kTiles ? SumsKernel::kEvent : kernel;
 }
 
-struct ExactRow {
-  template <class Target>
-  static LAMPYRIS_INLINE void run(const RowJob& job) {
-    int first = 0;
-    for (; first + kBlocks * kLanes <= job.synapses->lanes; first += kBlocks * kLanes)
-      exact_block<kBlocks>(job, first);
-    switch ((job.synapses->lanes - first) / kLanes) {
-      case 3:
-        exact_block<3>(job, first);
-        break;
-      case 2:
-        exact_block<2>(job, first);
-        break;
-      case 1:
-        exact_block<1>(job, first);
-        break;
-      default:
-        break;
-    }
-  }
-};
+// Calls visit(o, c, tap, weights of outputs [o, o + P)).
+template <class Visit>
+void for_weights(const int8_t* packed, const SynapseShape& s, const Visit& visit) {
+  const int p = s.parallelism, taps = s.kernel * s.kernel;
+  for (int o = 0; o < s.co_tiles; ++o)
+    for (int i = 0; i < s.ci_tiles; ++i)
+      for (int tap = 0; tap < taps; ++tap)
+        for (int ip = 0; ip < p; ++ip, packed += p) visit(o * p, i * p + ip, tap, packed);
+}
 
-struct TileRow {
-  template <class Target>
-  static LAMPYRIS_INLINE void run(const RowJob& job, const int& tile, const int& parallelism) {
-    const Synapses& s = *job.synapses;
-    const int word = tile * parallelism / 64, shift = tile * parallelism % 64;
-    const uint64_t mask = (uint64_t{1} << parallelism) - 1;
-    for (int x = 0; x < job.width; ++x) {
-      for (int first = 0; first < s.lanes; first += kLanes) {
-        Lanes part[1] = {};
-        for (int tap = 0; tap < s.taps; ++tap) {
-          const uint64_t* words = job.planes->at(job.t, job.y * job.stride + tap / s.kernel,
-                                                 x * job.stride + tap % s.kernel);
-          const uint64_t bits = words[word] >> shift & mask;
-          const int64_t row = (int64_t{tap} * s.words + word) * 64 + shift;
-          add_rows<1>(bits, s.rows.data() + row * s.lanes + first, s.lanes, part);
-        }
-        int32_t* sums = job.sums + int64_t{x} * s.lanes + first;
-        std::memset(sums, 0, sizeof(int32_t) * kLanes);
-        widen_add<1>(part, sums);
-      }
-    }
-  }
-};
+}  // namespace
 
-// Positive and negative sums per lane, for each input-channel tile and over all of them: what any
-// spikes can give at most.
-void prove(Synapses& s, int ci_tiles, int parallelism) {
-  const size_t lanes = static_cast<size_t>(s.lanes);
-  std::vector<int32_t> total(lanes, 0), above(lanes), below(lanes);
-  for (int tile = 0; tile < ci_tiles; ++tile) {
+Synapses::Synapses(const int8_t* packed, const SpikePlanes& planes, const SynapseShape& shape)
+    : planes_(planes),
+      weights_(sums_of(planes, shape), row_kernel(sums_of(planes, shape), planes)) {
+  const int64_t channels = weights_.shape().channels, taps = weights_.shape().taps();
+  std::vector<int8_t> flat(static_cast<size_t>(weights_.shape().outputs * channels * taps));
+  for_weights(packed, shape, [&](int64_t o, int64_t c, int64_t tap, const int8_t* weights) {
+    int8_t* to = flat.data() + (o * channels + c) * taps + tap;
+    for (int64_t op = 0; op < shape.parallelism; ++op) to[op * channels * taps] = weights[op];
+  });
+  weights_.pack(flat.data());
+}
+
+void Synapses::row(int t, int y, int32_t* sums) {
+  tile_.load(weights_, words_of(planes_, t), y, y + 1);
+  tile_.sums(weights_, y, y + 1, sums, outputs());
+}
+
+TileSynapses::TileSynapses(const int8_t* packed, const SpikePlanes& planes,
+                           const SynapseShape& shape)
+    : planes_(planes), shape_(shape) {
+  lanes_ = (int64_t{shape.co_tiles} * shape.parallelism + kLanes - 1) / kLanes * kLanes;
+  const int64_t taps = int64_t{shape.kernel} * shape.kernel, channels = int64_t{planes.words} * 64;
+  rows_.assign(static_cast<size_t>(taps * channels * lanes_), 0);
+  for_weights(packed, shape, [&](int64_t o, int64_t c, int64_t tap, const int8_t* weights) {
+    std::copy_n(weights, shape.parallelism, rows_.data() + (tap * channels + c) * lanes_ + o);
+  });
+  prove();
+}
+
+// The positive and the negative weights of every lane, for each input-channel tile.
+void TileSynapses::prove() {
+  const size_t lanes = static_cast<size_t>(lanes_);
+  std::vector<int32_t> above(lanes), below(lanes);
+  for (int tile = 0; tile < shape_.ci_tiles; ++tile) {
     std::fill(above.begin(), above.end(), 0);
     std::fill(below.begin(), below.end(), 0);
-    for (int tap = 0; tap < s.taps; ++tap) {
-      const int64_t row = int64_t{tap} * s.words * 64 + tile * parallelism;
-      const int16_t* w = s.rows.data() + row * s.lanes;
-      for (int i = 0; i < parallelism; ++i, w += lanes)
+    for (int tap = 0; tap < shape_.kernel * shape_.kernel; ++tap) {
+      const int64_t row = int64_t{tap} * planes_.words * 64 + tile * shape_.parallelism;
+      const int16_t* w = rows_.data() + row * lanes_;
+      for (int i = 0; i < shape_.parallelism; ++i, w += lanes)
         for (size_t l = 0; l < lanes; ++l) {
           above[l] += std::max<int32_t>(w[l], 0);
           below[l] += std::min<int32_t>(w[l], 0);
         }
     }
-    for (size_t l = 0; l < lanes; ++l) {
-      s.tiles_fit = s.tiles_fit && above[l] <= INT16_MAX && below[l] >= INT16_MIN;
-      total[l] += above[l] - below[l];
+    for (size_t l = 0; l < lanes; ++l)
+      fit_ = fit_ && above[l] <= INT16_MAX && below[l] >= INT16_MIN;
+  }
+}
+
+struct TileRow {
+  template <class Target>
+  static LAMPYRIS_INLINE void run(const TileSynapses* s, int t, int y, int tile, int32_t* sums) {
+    const SynapseShape& shape = s->shape_;
+    const int p = shape.parallelism, outputs = shape.co_tiles * p;
+    const int word = tile * p / 64, shift = tile * p % 64;
+    const uint64_t mask = (uint64_t{1} << p) - 1;
+    for (int x = 0; x < shape.out_w; ++x, sums += outputs) {
+      for (int64_t first = 0; first < s->lanes_; first += kLanes) {
+        Lanes part = {};
+        for (int tap = 0; tap < shape.kernel * shape.kernel; ++tap) {
+          const uint64_t* words = s->planes_.at(t, y * shape.stride + tap / shape.kernel,
+                                                x * shape.stride + tap % shape.kernel);
+          const int64_t row = (int64_t{tap} * s->planes_.words + word) * 64 + shift;
+          const int16_t* weights = s->rows_.data() + row * s->lanes_ + first;
+          for (uint64_t bits = words[word] >> shift & mask; bits != 0; bits &= bits - 1)
+            part += *reinterpret_cast<const Lanes*>(weights + std::countr_zero(bits) * s->lanes_);
+        }
+        int16_t values[kLanes];  // unsigned lanes wrapped modulo 2^16
+        std::memcpy(values, &part, sizeof(values));
+        std::copy_n(values, std::min<int64_t>(kLanes, outputs - first), sums + first);
+      }
     }
   }
-  s.narrow = *std::max_element(total.begin(), total.end()) <= INT16_MAX;
-}
+};
 
-}  // namespace
-
-Synapses load_synapses(const int8_t* packed, int co_tiles, int ci_tiles, int kernel,
-                       int parallelism) {
-  Synapses s;
-  s.kernel = kernel;
-  s.taps = kernel * kernel;
-  s.words = (ci_tiles * parallelism + 63) / 64;
-  s.outputs = co_tiles * parallelism;
-  s.lanes = (s.outputs + kLanes - 1) / kLanes * kLanes;
-  s.rows.assign(static_cast<size_t>(int64_t{s.taps} * s.words * 64 * s.lanes), 0);
-  for (int o = 0; o < co_tiles; ++o)
-    for (int i = 0; i < ci_tiles; ++i)
-      for (int tap = 0; tap < s.taps; ++tap)
-        for (int ip = 0; ip < parallelism; ++ip, packed += parallelism) {
-          const int64_t row = int64_t{tap} * s.words * 64 + i * parallelism + ip;
-          int16_t* out = s.rows.data() + row * s.lanes + o * parallelism;
-          std::copy(packed, packed + parallelism, out);
-        }
-  prove(s, ci_tiles, parallelism);
-  return s;
-}
-
-void accumulate_row(const RowJob& job) { dispatch<ExactRow>(job); }
-
-void accumulate_tile_row(const RowJob& job, int tile, int parallelism) {
-  dispatch<TileRow>(job, tile, parallelism);
+void TileSynapses::row(int t, int y, int tile, int32_t* sums) const {
+  dispatch<TileRow>(this, t, y, tile, sums);
 }
 
 }  // namespace lampyris::firefly

@@ -1,42 +1,58 @@
-// The matrix unit on packed bits: every spike adds one row of weights to the lanes of all output
-// channels. Sums are exact; where 16-bit partial sums could overflow they are widened in time.
+// The matrix unit on packed bits. Exact sums come from the kernels that the operators use
+// (cpu/spike_sums.h); only the released accelerator's order of input tiles has a loop here.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "cpu/spike_sums.h"
 #include "firefly/spike_plane.h"
 
 namespace lampyris::firefly {
 
-// Weights widened to 16 bits: row [tap][channel] of `lanes` output channels, lanes a multiple
-// of 32.
-struct Synapses {
-  int taps = 1, kernel = 1, words = 1, lanes = 32;
-  int outputs = 0;        // channels with weights, a multiple of P
-  bool narrow = false;    // proven: no lane leaves 16 bits, whatever the spikes
-  bool tiles_fit = true;  // proven: no sum over one input-channel tile leaves 16 bits
-  std::vector<int16_t> rows;
+struct SynapseShape {
+  int co_tiles, ci_tiles, kernel, parallelism, stride;
+  int out_h, out_w;
 };
 
-// From the packed order (o i kr kc) ip op.
-Synapses load_synapses(const int8_t* packed, int co_tiles, int ci_tiles, int kernel,
-                       int parallelism);
+// Exact sums P of one layer. `planes` must outlive it.
+class Synapses {
+ public:
+  // `packed` in the order (o i kr kc) ip op.
+  Synapses(const int8_t* packed, const SpikePlanes& planes, const SynapseShape& shape);
 
-struct RowJob {
-  const Synapses* synapses;
-  const SpikePlanes* planes;
-  int t, y;           // step and output row
-  int stride, width;  // output columns
-  int32_t* sums;      // [width][lanes]
+  int outputs() const { return static_cast<int>(weights_.shape().outputs); }
+
+  // Output row y at step t: [out_w][outputs].
+  void row(int t, int y, int32_t* sums);
+
+ private:
+  const SpikePlanes& planes_;
+  SpikeWeights weights_;
+  SpikeTile tile_;
 };
-
-// Exact sums P of one output row.
-void accumulate_row(const RowJob& job);
 
 // The released accelerator's order: one input-channel tile at a time, 16-bit sums that wrap.
-// Gives the sum over tile `tile` only.
-void accumulate_tile_row(const RowJob& job, int tile, int parallelism);
+class TileSynapses {
+ public:
+  TileSynapses(const int8_t* packed, const SpikePlanes& planes, const SynapseShape& shape);
+
+  // Proven from the weights: no sum over one tile leaves 16 bits, whatever the spikes.
+  bool fit() const { return fit_; }
+
+  // The sum over input tile `tile` only: [out_w][outputs].
+  void row(int t, int y, int tile, int32_t* sums) const;
+
+ private:
+  friend struct TileRow;
+  void prove();
+
+  const SpikePlanes& planes_;
+  SynapseShape shape_;
+  int64_t lanes_;              // outputs, rounded up to vectors
+  std::vector<int16_t> rows_;  // [tap][channel][lanes]
+  bool fit_ = true;
+};
 
 }  // namespace lampyris::firefly
