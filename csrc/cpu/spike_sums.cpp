@@ -46,15 +46,19 @@ int64_t most_event_vectors(const SpikeWeights& w) {
   return std::min(most, fit);
 }
 
-// int32 wraps, as everywhere in two's complement.
-struct AddBias {
+// (P << shift) + bias of pixels in place; int32 wraps, as everywhere in two's complement.
+struct Finish {
   template <class Target>
-  LAMPYRIS_INLINE static void run(const int32_t* bias, int64_t outputs, int64_t pixels,
-                                  int32_t* out) {
+  LAMPYRIS_INLINE static void run(const SpikeSumsJob& job, int64_t pixels, int32_t* out) {
+    const int64_t outputs = job.weights->shape().outputs;
     for (int64_t p = 0; p < pixels; ++p, out += outputs) {
       for (int64_t o = 0; o < outputs; ++o) {
-        out[o] = static_cast<int32_t>(static_cast<uint32_t>(out[o]) +
-                                      static_cast<uint32_t>(bias[o]));
+        const uint32_t bias = job.bias == nullptr ? 0 : static_cast<uint32_t>(job.bias[o]);
+        out[o] = static_cast<int32_t>((static_cast<uint32_t>(out[o]) << job.shift) + bias);
+      }
+      if (!job.as_float) continue;
+      for (int64_t o = 0; o < outputs; ++o) {
+        out[o] = std::bit_cast<int32_t>(static_cast<float>(out[o]));
       }
     }
   }
@@ -173,7 +177,9 @@ void spike_sums_rows(const SpikeSumsJob& job, int64_t begin, int64_t end) {
     tile.load(*job.weights, job.spikes + n * s.image_words(), y, stop);
     int32_t* out = job.out + r * s.out_width * s.outputs;
     tile.sums(*job.weights, y, stop, out, s.outputs);
-    if (job.bias != nullptr) dispatch<AddBias>(job.bias, s.outputs, (stop - y) * s.out_width, out);
+    if (job.bias != nullptr || job.shift != 0 || job.as_float) {
+      dispatch<Finish>(job, (stop - y) * s.out_width, out);
+    }
     r += stop - y;
   }
 }

@@ -102,8 +102,10 @@ class SpikeTile {
 struct SpikeSumsJob {
   const SpikeWeights* weights = nullptr;
   const uint32_t* spikes = nullptr;  // [n][height][width][words]
-  const int32_t* bias = nullptr;     // [outputs] added to the sums, or null
+  const int32_t* bias = nullptr;     // [outputs] or null
+  int shift = 0;                     // out = (P << shift) + bias, |out| < 2^31
   int32_t* out = nullptr;            // [n][out_height][out_width][outputs]
+  bool as_float = false;             // out holds float32: exact below 2^24, else rounded to nearest
 };
 
 void spike_sums_rows(const SpikeSumsJob& job, int64_t begin, int64_t end);

@@ -18,7 +18,7 @@ struct Cpu {
     note_kernel(op, sums_kernel_name(kernel), density);
     SpikeWeights weights(s, kernel);
     weights.pack(a.weight);
-    const SpikeSumsJob job{&weights, a.words, a.bias, a.out};
+    const SpikeSumsJob job{&weights, a.words, a.bias, a.shift, a.out, a.as_float};
     const double row = static_cast<double>(c.out_width() * c.out_channels * c.group_in()) *
                        static_cast<double>(c.taps());
     const auto grain = static_cast<int64_t>(kGrainWork / row) + 1;
@@ -36,12 +36,17 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
   m.def(
       "spike_conv2d_int8(Tensor words, Tensor carrier, Tensor weight, Tensor? bias, int stride, "
       "int padding, int groups) -> Tensor");
+  // The same as (P << shift) + bias in float32, for exact training.
+  m.def(
+      "_spike_conv2d_exact(Tensor words, Tensor carrier, Tensor weight, Tensor? bias, int shift, "
+      "int stride, int padding, int groups) -> Tensor");
   // words [M, ceil(K / 32)], weight int8 [N, K]; returns int32 [M, N].
   m.def("spike_linear_int8(Tensor words, Tensor weight) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lampyris, CPU, m) {
   m.impl("spike_conv2d_int8", TORCH_BOX(&spike_conv2d_int8<Cpu>));
+  m.impl("_spike_conv2d_exact", TORCH_BOX(&spike_conv2d_exact<Cpu>));
   m.impl("spike_linear_int8", TORCH_BOX(&spike_linear_int8<Cpu>));
 }
 

@@ -18,7 +18,9 @@ struct SpikeConv2dInt8 {
   const uint32_t* words = nullptr;  // [N, H, W, ceil(Ci / 32)], pad bits 0
   const int8_t* weight = nullptr;   // [Co, Ci / G, kh, kw]
   const int32_t* bias = nullptr;    // [Co] or null
+  int shift = 0;                    // out = (P << shift) + bias
   int32_t* out = nullptr;           // [N, H', W', Co]
+  bool as_float = false;            // out holds float32
 };
 
 void spike_conv2d_int8_cuda(const SpikeConv2dInt8& a, CUstream_st* stream);

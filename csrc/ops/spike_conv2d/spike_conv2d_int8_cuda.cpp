@@ -15,6 +15,7 @@ struct Cuda {
 
 STABLE_TORCH_LIBRARY_IMPL(lampyris, CUDA, m) {
   m.impl("spike_conv2d_int8", TORCH_BOX(&spike_conv2d_int8<Cuda>));
+  m.impl("_spike_conv2d_exact", TORCH_BOX(&spike_conv2d_exact<Cuda>));
   m.impl("spike_linear_int8", TORCH_BOX(&spike_linear_int8<Cuda>));
 }
 

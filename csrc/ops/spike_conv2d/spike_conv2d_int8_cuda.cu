@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(kBlockThreads) int8_kernel(const SpikeConv2dIn
   const int64_t group_in = s.group_in(), taps = s.taps(), words = s.words_per_pixel();
   const int64_t first = o / s.group_out() * group_in, last = first + group_in;
   const int8_t* weight = a.weight + o * group_in * taps;
-  int32_t sum = a.bias == nullptr ? 0 : a.bias[o];
+  int32_t sum = 0;
   for (int64_t tap = 0; tap < taps; ++tap) {
     const int64_t iy = y * s.stride - s.padding + tap / s.kernel_width;
     const int64_t ix = x * s.stride - s.padding + tap % s.kernel_width;
@@ -29,7 +29,8 @@ __global__ void __launch_bounds__(kBlockThreads) int8_kernel(const SpikeConv2dIn
       }
     }
   }
-  a.out[k] = sum;
+  sum = sum * (1 << a.shift) + (a.bias == nullptr ? 0 : a.bias[o]);
+  a.out[k] = a.as_float ? __float_as_int(static_cast<float>(sum)) : sum;
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ inline void check_int8(const char* op, const SpikeConv2dShape& s, const Tensor& 
 
 template <class Backend>
 void int8_sums(const char* op, const SpikeConv2dShape& s, const Tensor& words, const Tensor& weight,
-               const std::optional<Tensor>& bias, const Tensor& out) {
+               const std::optional<Tensor>& bias, int64_t shift, const Tensor& out) {
   const Tensor dense = torch::stable::contiguous(words);
   const Tensor w = torch::stable::contiguous(weight);
   std::optional<Tensor> b;
@@ -30,7 +30,9 @@ void int8_sums(const char* op, const SpikeConv2dShape& s, const Tensor& words, c
   Backend::run(op,
                SpikeConv2dInt8{s, words_of(dense), w.const_data_ptr<int8_t>(),
                                b.has_value() ? b->const_data_ptr<int32_t>() : nullptr,
-                               out.mutable_data_ptr<int32_t>()},
+                               static_cast<int>(shift),
+                               static_cast<int32_t*>(out.mutable_data_ptr()),
+                               out.scalar_type() == ScalarType::Float},
                words);
 }
 
@@ -42,7 +44,24 @@ Tensor spike_conv2d_int8(Tensor words, Tensor carrier, Tensor weight, std::optio
   check_int8(kOp, s, weight, bias);
   const Tensor out = empty_channels_last({s.images, s.out_channels, s.out_height(), s.out_width()},
                                          ScalarType::Int, words);
-  int8_sums<Backend>(kOp, s, words, weight, bias, out);
+  int8_sums<Backend>(kOp, s, words, weight, bias, 0, out);
+  return out;
+}
+
+// The current of an exact layer, (P << shift) + bias in float32.
+template <class Backend>
+Tensor spike_conv2d_exact(Tensor words, Tensor carrier, Tensor weight, std::optional<Tensor> bias,
+                          int64_t shift, int64_t stride, int64_t padding, int64_t groups) {
+  constexpr const char* kOp = "_spike_conv2d_exact";
+  const auto s = check_spike_conv2d(kOp, words, carrier, weight, bias, stride, padding, groups);
+  check_int8(kOp, s, weight, bias);
+  if (shift < 0 || (s.group_in() * s.taps()) << shift >= kInt8FanIn) {
+    fail("{}: shift must be >= 0 and fan-in x 2^shift below 2^24, got {} and {}", kOp, shift,
+         s.group_in() * s.taps());
+  }
+  const Tensor out = empty_channels_last({s.images, s.out_channels, s.out_height(), s.out_width()},
+                                         ScalarType::Float, words);
+  int8_sums<Backend>("spike_conv2d", s, words, weight, bias, shift, out);
   return out;
 }
 
@@ -65,7 +84,7 @@ Tensor spike_linear_int8(Tensor words, Tensor weight) {
   check_device(kOp, "weight", weight, words);
   check_int8(kOp, s, weight, std::nullopt);
   const Tensor out = empty({s.in_height, s.out_channels}, ScalarType::Int, words);
-  int8_sums<Backend>(kOp, s, words, weight, std::nullopt, out);
+  int8_sums<Backend>(kOp, s, words, weight, std::nullopt, 0, out);
   return out;
 }
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lampyris import nn
 
-from .arithmetic import EXACT_LIMIT, convolve
+from .arithmetic import EXACT_LIMIT, convolve, convolve_spikes, prefers_integers
 from .exact_layer import Entry, MaskedLayer, to_integers
 from .pending import PendingCurrent
 from .quantizers import synapse_bias, synapse_weight
@@ -61,7 +61,9 @@ class ExactConv2d(MaskedLayer, nn.Conv2d):
         stride, padding = self.stride[0], self.padding[0]
         fan_in = weight[0].numel()
         images = x.flatten(0, 1)
-        if fan_in * WEIGHT_LIMIT * 2**shift + BIAS_LIMIT < EXACT_LIMIT:
+        if prefers_integers(images):
+            current = convolve_spikes(images, weight, bias, shift, stride, padding)
+        elif fan_in * WEIGHT_LIMIT * 2**shift + BIAS_LIMIT < EXACT_LIMIT:
             # the shift inside the weights and the bias inside the convolution save a pass each
             current = convolve(images, weight * 2.0**shift if shift else weight, bias, stride, padding)
         else:

@@ -126,6 +126,14 @@ def _(words, carrier, weight, bias, stride, padding, groups):
     return _empty_channels_last(words, n, out, h, w)
 
 
+@torch.library.register_fake("lampyris::_spike_conv2d_exact")
+def _(words, carrier, weight, bias, shift, stride, padding, groups):
+    n, _, h, w = carrier.shape
+    out, _, kernel_h, kernel_w = weight.shape
+    h, w = _out_size(h, kernel_h, stride, padding), _out_size(w, kernel_w, stride, padding)
+    return words.new_empty_strided((n, out, h, w), (out * h * w, 1, out * w, out), dtype=torch.float32)
+
+
 @torch.library.register_fake("lampyris::spike_linear_int8")
 def _(words, weight):
     return words.new_empty(words.shape[0], weight.shape[0])

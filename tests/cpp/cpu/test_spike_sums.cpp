@@ -86,7 +86,7 @@ void expect_exact(const SpikeSums& s, double density, bool worst = false) {
       SpikeWeights weights(s, kernel);
       weights.pack(d.weight.data());
       std::vector<int32_t> out(wanted.size(), -1);
-      const SpikeSumsJob job{&weights, d.spikes.data(), nullptr, out.data()};
+      const SpikeSumsJob job{&weights, d.spikes.data(), nullptr, 0, out.data()};
       const int64_t rows = kImages * s.out_height, cut = rows / 3;
       spike_sums_rows(job, 0, cut);
       spike_sums_rows(job, cut, rows);

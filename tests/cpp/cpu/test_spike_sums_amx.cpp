@@ -132,8 +132,8 @@ TEST(TiledSums, RowsOfAJob) {
   weights.pack(p.weight.data());
   std::vector<int32_t> out(p.sums.size(), -1);
   emulate_tiles(true);
-  spike_sums_rows({&weights, p.words.data(), nullptr, out.data()}, 0, 11);
-  spike_sums_rows({&weights, p.words.data(), nullptr, out.data()}, 11, 30);
+  spike_sums_rows({&weights, p.words.data(), nullptr, 0, out.data()}, 0, 11);
+  spike_sums_rows({&weights, p.words.data(), nullptr, 0, out.data()}, 11, 30);
   emulate_tiles(false);
   EXPECT_EQ(out, p.sums);
 }

@@ -73,7 +73,7 @@ TEST(SpikeConvLif, IsTheContract) {
       spike_conv_lif(b.a, &weights, nullptr, 0, tiles / 2);
       spike_conv_lif(b.a, &weights, nullptr, tiles / 2, tiles);
       std::vector<int32_t> sums(b.stream.size());
-      spike_sums_rows({&weights, b.words.data(), nullptr, sums.data()}, 0, 6 * 9);
+      spike_sums_rows({&weights, b.words.data(), nullptr, 0, sums.data()}, 0, 6 * 9);
       const size_t neurons = b.membrane.size();
       for (size_t n = 0; n < neurons; ++n) {
         int32_t v = 0;

@@ -150,3 +150,16 @@ def test_opcheck_and_compile():
 def test_error_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call(torch.zeros(2, 1, 3, 5, 5), torch.ones(4, 3, 1, 1, dtype=torch.int8))
+
+
+def test_exact_current(device, isa):
+    for shift in (0, 3):
+        spikes, weight, bias, options = make(CASES[2], 0.4, device)
+        packed = ops.pack_spikes(spikes.flatten(0, 1), dim=1)
+        arguments = (packed.words, packed.carrier, weight, bias, shift, 1, options["padding"], 1)
+        ours = torch.ops.lampyris._spike_conv2d_exact(*arguments)
+        wanted = (exact(spikes, weight, **options) << shift) + bias.view(-1, 1, 1)
+        assert_same(ours, wanted.float().flatten(0, 1), shift)
+    check_operator(torch.ops.lampyris._spike_conv2d_exact.default, *arguments)
+    with pytest.raises(ValueError, match=r"shift must be >= 0 and fan-in x 2\^shift below 2\^24"):
+        torch.ops.lampyris._spike_conv2d_exact(*arguments[:4], 16, 1, 1, 1)
