@@ -194,6 +194,33 @@ def test_users_own_module_keeps_its_forward(sj):
     assert report.layers[0].note == "its forward is kept" and report.layers[1].name == "0.conv"
 
 
+def model_zoo():
+    model = pytest.importorskip("spikingjelly.activation_based.model.sew_resnet")
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    functional = pytest.importorskip("spikingjelly.activation_based.functional")
+    surrogate = pytest.importorskip("spikingjelly.activation_based.surrogate").ATan()
+    net = model.sew_resnet18(
+        cnf="ADD", num_classes=10, spiking_neuron=neuron.IFNode, surrogate_function=surrogate
+    )
+    functional.set_step_mode(net, "m")
+    return net
+
+
+@pytest.mark.parametrize("make", [fake.Model, model_zoo], ids=["stand-in", "sew_resnet18"])
+def test_models_of_the_library_keep_their_forward(make):
+    torch.manual_seed(0)
+    theirs = make().eval()
+    for part in theirs.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):  # statistics that let the untrained network fire
+            part.running_var.uniform_(0.02, 0.1)
+    ours, report = from_spikingjelly(theirs)
+    x = maps(4, 1, 3, 32, 32)
+    with torch.no_grad():
+        expected = theirs(x)
+        assert torch.equal(ours(x), expected) and expected.any()
+    assert report.exact and type(ours) is type(theirs)
+
+
 def test_single_step_chain_takes_all_steps(sj):
     torch.manual_seed(0)
     node = sj.IFNode(surrogate_function=sj.Rect(1.0))

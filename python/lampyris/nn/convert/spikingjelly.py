@@ -37,9 +37,10 @@ def from_spikingjelly(
     """A copy of a SpikingJelly network made of layers of lampyris.nn, on x [T, B, ...].
 
     Converted are IFNode, LIFNode and ParametricLIFNode (firing at ``>=``, as they do), the step wrappers of
-    torch layers, containers, dropout, and modules of the user's own (their forward is kept, their children
-    converted). The result starts at rest in every call, as after ``functional.reset_net``; use
-    `lampyris.nn.streaming` to keep the membranes. docs/convert.md lists what converts how.
+    torch layers, containers, dropout, and modules of the user's own or of the library's model zoo (their
+    forward is kept, their children converted). The result starts at rest in every call, as after
+    ``functional.reset_net``; use `lampyris.nn.streaming` to keep the membranes. docs/convert.md lists what
+    converts how.
 
     Args:
         module: in step mode "m"; a neuron, or a chain of layers, may be in "s" (it then takes all steps at
@@ -75,7 +76,7 @@ class _SpikingJelly(Walk):
         mode = getattr(module, "step_mode", None)
         if mode is not None and mode != steps[0] and not (self.is_theirs(module) and kind in _PER_IMAGE):
             return self.refuse(module, name, f'is in step mode "{mode}" inside "{steps[0]}"', _SET_MODE)
-        if self.is_theirs(module):
+        if self.is_theirs(module) and not _is_model(module):
             return self._theirs(module, name, steps, kind)
         if self.is_sequential(module):
             return self.sequential(module, name, steps)
@@ -152,6 +153,11 @@ class _SpikingJelly(Walk):
         if kind in SURROGATES and alpha is not None:
             return Surrogate(SURROGATES[kind], 1 / float(alpha))
         return self.unnamed(function, kind)
+
+
+def _is_model(module: torch.nn.Module) -> bool:
+    """Whether it is a network of the library, which only holds layers, as a user's own would."""
+    return ".activation_based.model." in f"{type(module).__module__}." and not hasattr(module, "step_mode")
 
 
 def _as_batch_norm(module: torch.nn.Module) -> torch.nn.BatchNorm2d:

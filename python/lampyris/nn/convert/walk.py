@@ -51,6 +51,8 @@ class Walk:
         if id(module) not in self._done:
             converted = self.layer(module, name, steps)
             converted.training = module.training
+            if hasattr(module, "step_mode") and not hasattr(converted, "step_mode"):
+                converted.step_mode = module.step_mode  # a kept forward may ask for it
             self._done[id(module)] = converted
         return self._done[id(module)]
 
