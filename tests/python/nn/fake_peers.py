@@ -274,3 +274,28 @@ class Synaptic(torch.nn.Module):
 
 
 Synaptic.__module__ = "snntorch._neurons.synaptic"
+
+
+# What the tests of both converters use.
+
+
+def maps(*shape, seed=0, scale=1.5):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * scale
+
+
+def stepwise(module, x):
+    """A single-step module over T, from rest."""
+    for part in module.modules():
+        if hasattr(part, "reset_mem"):
+            part.reset_mem()
+    return torch.stack([module(step) for step in x])
+
+
+def gradient(module, x, weights):
+    (grad,) = torch.autograd.grad((module(x) * weights).sum(), x)
+    return grad
+
+
+class Odd(torch.nn.Module):
+    def forward(self, x):
+        return x
