@@ -6,31 +6,12 @@
 // u in place of the codes: 4 bytes written and 4 read instead of 0.25 each.
 #include "ops/launch.cuh"
 #include "ops/lif/lif.h"
+#include "ops/lif/lif_emit.cuh"
 #include "ops/lif/lif_neuron.h"
 
 namespace lampyris {
 
 namespace {
-
-// Stores a spike, or with kPacked one word a warp.
-template <typename X, bool kPacked>
-struct Emit {
-  X* spikes;
-  uint32_t* plane;
-  int64_t neurons, n;
-  unsigned active;
-
-  LAMPYRIS_INLINE void operator()(int64_t t, bool spike) const {
-    if constexpr (kPacked) {
-#if defined(__CUDA_ARCH__)
-      const unsigned word = __ballot_sync(active, spike);
-      if (n % kWarp == 0) plane[t * ((neurons + kWarp - 1) / kWarp) + n / kWarp] = word;
-#endif
-    } else {
-      spikes[t * neurons + n] = narrow<X>(spike ? Compute<X>(1) : Compute<X>(0));
-    }
-  }
-};
 
 template <typename X, Reset kReset, Rounding kRounding, bool kPacked>
 __global__ void __launch_bounds__(kBlockThreads) forward_kernel(const LifForward<X> a) {
@@ -38,7 +19,7 @@ __global__ void __launch_bounds__(kBlockThreads) forward_kernel(const LifForward
   const unsigned active = __ballot_sync(0xFFFFFFFFU, n < a.neurons);
   if (n >= a.neurons) return;
   lif_forward_neuron<kReset, kRounding>(a, n,
-                                        Emit<X, kPacked>{a.spikes, a.plane, a.neurons, n, active});
+                                        EmitSpikes<X, kPacked>{a.spikes, a.plane, a.neurons, n, active});
 }
 
 template <typename X, bool kThroughReset>

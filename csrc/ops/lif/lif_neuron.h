@@ -5,19 +5,18 @@
 
 namespace lampyris {
 
-// Calls emit(t, spike) for each step; writes membrane, codes and state.
-template <Reset kReset, Rounding kRounding, typename X, typename Emit>
-LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<X>& a, int64_t n, Emit emit) {
+// Asks current(t) and calls emit(t, spike) for each step; writes membrane, codes and state.
+template <Reset kReset, Rounding kRounding, typename X, typename Current, typename Emit>
+LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<X>& a, int64_t n, Current current,
+                                        Emit emit) {
   using T = Compute<X>;
   const NeuronConstants<T> c = a.at(n);
-  const X* x = a.x.at(0, n);
   T v = a.v_init == nullptr ? T(0) : a.v_init[n];
   int code = 0;
   for (int64_t t = 0; t < a.steps; ++t) {
     T u;
     bool spike, window, carry;
-    neuron_step<kReset, kRounding>(widen(x[t * a.x.step_stride]), c, a.inclusive, v, u, spike,
-                                   window, carry);
+    neuron_step<kReset, kRounding>(current(t), c, a.inclusive, v, u, spike, window, carry);
     emit(t, spike);
     if (a.membrane_out == MembraneOut::kTrace) a.membrane[t * a.neurons + n] = v;
     if (a.state != nullptr) a.state[t * a.neurons + n] = u;
@@ -32,6 +31,22 @@ LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<X>& a, int64_t n, Emit 
     }
   }
   if (a.membrane_out == MembraneOut::kLast) a.membrane[n] = v;
+}
+
+// The current of neuron n in memory.
+template <typename X>
+struct GivenCurrent {
+  const X* x;
+  int64_t stride;
+
+  LAMPYRIS_INLINE GivenCurrent(const LifForward<X>& a, int64_t n)
+      : x(a.x.at(0, n)), stride(a.x.step_stride) {}
+  LAMPYRIS_INLINE Compute<X> operator()(int64_t t) const { return widen(x[t * stride]); }
+};
+
+template <Reset kReset, Rounding kRounding, typename X, typename Emit>
+LAMPYRIS_INLINE void lif_forward_neuron(const LifForward<X>& a, int64_t n, Emit emit) {
+  lif_forward_neuron<kReset, kRounding>(a, n, GivenCurrent<X>(a, n), emit);
 }
 
 // grad_membrane's share of the gradient of v after step t.

@@ -37,9 +37,6 @@ bool past_caches(const TdbnInput<T>& a, T* rows) {
 }
 
 struct Cpu {
-  // Whether neurons can only read a stream that is written out.
-  static constexpr bool kNeedsStream = false;
-
   template <typename T>
   static void stats(const TdbnInput<T>& a, double* sums, const Tensor& x) {
     over_tasks(a, sums, x, [&](double* rows, int64_t begin, int64_t end) {
@@ -159,6 +156,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
   // sums over all processes; None when the moments do not depend on x.
   m.def(
       "_tdbn_grad(Tensor grad, Tensor x, Tensor? weight, Tensor moments, Tensor? sums) -> Tensor");
+  m.def(
+      "_tdbn_grad_(Tensor(a!) grad, Tensor x, Tensor? weight, Tensor moments, Tensor? sums) -> ()");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lampyris, CPU, m) {
@@ -169,6 +168,7 @@ STABLE_TORCH_LIBRARY_IMPL(lampyris, CPU, m) {
   m.impl("_tdbn_grad_sums", TORCH_BOX(&tdbn_grad_sums<Cpu>));
   m.impl("_tdbn_lif_grad_sums", TORCH_BOX(&tdbn_lif_grad_sums<Cpu>));
   m.impl("_tdbn_grad", TORCH_BOX(&tdbn_grad<Cpu>));
+  m.impl("_tdbn_grad_", TORCH_BOX(&tdbn_grad_in_place<Cpu>));
 }
 
 }  // namespace lampyris

@@ -135,6 +135,10 @@ void tdbn_grad_sums_cuda(const TdbnGradSums<double>& a, Steps<double> dz, double
                          double* sums, CUstream_st* stream);
 void tdbn_add_cuda(const TdbnForward<float>& a, CUstream_st* stream);
 void tdbn_add_cuda(const TdbnForward<double>& a, CUstream_st* stream);
+void tdbn_add_lif_cuda(const TdbnForward<float>& a, const LifForward<float>& lif,
+                       CUstream_st* stream);
+void tdbn_add_lif_cuda(const TdbnForward<double>& a, const LifForward<double>& lif,
+                       CUstream_st* stream);
 void tdbn_add_steps_cuda(const TdbnGradSums<float>& a, float* dz, CUstream_st* stream);
 void tdbn_add_steps_cuda(const TdbnGradSums<double>& a, double* dz, CUstream_st* stream);
 void tdbn_grad_cuda(const TdbnBackward<float>& a, CUstream_st* stream);

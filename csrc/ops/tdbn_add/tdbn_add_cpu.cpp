@@ -70,12 +70,17 @@ struct AddRows {
           T* const to = a.stream + t * a.neurons + first + i;
           const bool past = goes_past(a.past_caches, a.order, length);
           const auto z = out.template rows<kRows>(to, a.neurons, past);
-          x.prefetch(length);
-          if (kResidual) residual.prefetch(length);
-          if (a.order.inner == 1) {
-            normalise_lane<true, kResidual>(x, residual, scale.at(c), shift.at(c), length, z);
-          } else {
-            normalise_lane<false, kResidual>(x, residual, scale.at(c), shift.at(c), length, z);
+          for (int64_t k = 0; k < length; k += kTdbnPart) {
+            const int64_t part = std::min(kTdbnPart, length - k);
+            x.from(k).prefetch(part);
+            if (kResidual) residual.from(k).prefetch(part);
+            if (a.order.inner == 1) {
+              normalise_lane<true, kResidual>(x.from(k), residual.from(k), scale.at(c) + k,
+                                              shift.at(c) + k, part, z.from(k));
+            } else {
+              normalise_lane<false, kResidual>(x.from(k), residual.from(k), scale.at(c),
+                                               shift.at(c), part, z.from(k));
+            }
           }
           out.template done<kRows>(to, a.neurons, length, past);
         });
@@ -111,12 +116,17 @@ struct GradRows {
           T* const to = g.grad_x + t * g.neurons + first + i;
           const bool past = goes_past(g.past_caches, g.order, length);
           const auto dx = out.template rows<kRows>(to, g.neurons, past);
-          x.prefetch(length);
-          dz.prefetch(length);
-          if (g.order.inner == 1) {
-            gradient_lane<true>(x, dz, a.at(c), b.at(c), d.at(c), mean.at(c), length, dx);
-          } else {
-            gradient_lane<false>(x, dz, a.at(c), b.at(c), d.at(c), mean.at(c), length, dx);
+          for (int64_t k = 0; k < length; k += kTdbnPart) {
+            const int64_t part = std::min(kTdbnPart, length - k);
+            x.from(k).prefetch(part);
+            dz.from(k).prefetch(part);
+            if (g.order.inner == 1) {
+              gradient_lane<true>(x.from(k), dz.from(k), a.at(c) + k, b.at(c) + k, d.at(c) + k,
+                                  mean.at(c) + k, part, dx.from(k));
+            } else {
+              gradient_lane<false>(x.from(k), dz.from(k), a.at(c), b.at(c), d.at(c), mean.at(c),
+                                   part, dx.from(k));
+            }
           }
           out.template done<kRows>(to, g.neurons, length, past);
         });

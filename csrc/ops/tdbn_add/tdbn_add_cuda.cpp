@@ -11,8 +11,6 @@ Tensor partial_sums(const TdbnInput<T>& a, const Tensor& x) {
 }
 
 struct Cuda {
-  static constexpr bool kNeedsStream = true;
-
   template <typename T>
   static void stats(const TdbnInput<T>& a, double* sums, const Tensor& x) {
     const Tensor partial = partial_sums(a, x);
@@ -54,11 +52,7 @@ struct Cuda {
 
   template <typename T>
   static void add_lif(const TdbnForward<T>& a, const LifForward<T>& lif, const Tensor& x) {
-    const OnDevice device(x);
-    tdbn_add_cuda(a, device.stream());
-    LifForward<T> neurons = lif;
-    neurons.x = {a.stream, a.neurons, 0, a.neurons};
-    lif_forward_cuda(neurons, device.stream());
+    tdbn_add_lif_cuda(a, lif, OnDevice(x).stream());
   }
 
   static void repack(const uint32_t* plane, const SpikeShape& s, uint32_t* words, const Tensor& x) {
@@ -97,6 +91,7 @@ STABLE_TORCH_LIBRARY_IMPL(lampyris, CUDA, m) {
   m.impl("_tdbn_grad_sums", TORCH_BOX(&tdbn_grad_sums<Cuda>));
   m.impl("_tdbn_lif_grad_sums", TORCH_BOX(&tdbn_lif_grad_sums<Cuda>));
   m.impl("_tdbn_grad", TORCH_BOX(&tdbn_grad<Cuda>));
+  m.impl("_tdbn_grad_", TORCH_BOX(&tdbn_grad_in_place<Cuda>));
 }
 
 }  // namespace lampyris

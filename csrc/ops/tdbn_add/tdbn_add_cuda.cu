@@ -1,7 +1,11 @@
-// A block a tile and a block a channel for the sums, one thread a neuron for everything else; the
-// neurons are lif's kernels on the stream. Bytes a neuron-step in float32: forward 4 (statistics),
-// 12 (norm and residual), then lif's 4.25 packed; backward lif's 8.25, 8 (sums), 12.
+// A block a tile and a block a channel for the sums, one thread a neuron for everything else: the
+// forward is lif's neuron on a normalised current, the backward lif's kernel and then the sums.
+// Bytes of device memory a neuron-step in float32, packed, no stream:
+//   forward   4 (statistics) + 4 (x) + 4 (residual) + 0.125 + 0.25 (codes)      = 12.4
+//   backward  4 (g) + 0.25 + 4 (dz) + 8 (sums of dz, x) + 12 (dz, x to grad x)  = 28.3
 #include "ops/launch.cuh"
+#include "ops/lif/lif_emit.cuh"
+#include "ops/lif/lif_neuron.h"
 #include "ops/tdbn_add/tdbn_add.h"
 #include "ops/tdbn_add/tdbn_add_channel.h"
 #include "ops/tdbn_add/tdbn_add_team.h"
@@ -56,6 +60,32 @@ __global__ void __launch_bounds__(kBlockThreads) add_kernel(const TdbnForward<T>
     const T y = tdbn_value(a.x.at(t)[n], scale, shift);
     a.stream[t * a.neurons + n] = a.residual.data == nullptr ? y : y + a.residual.at(t)[n];
   }
+}
+
+template <typename T>
+struct NormalisedCurrent {
+  const TdbnForward<T>& a;
+  int64_t n;
+  T scale, shift;
+
+  __device__ T operator()(int64_t t) const {
+    T z = tdbn_value(a.x.at(t)[n], scale, shift);
+    if (a.residual.data != nullptr) z += a.residual.at(t)[n];
+    if (a.stream != nullptr) a.stream[t * a.neurons + n] = z;
+    return z;
+  }
+};
+
+template <typename T, Reset kReset, bool kPacked>
+__global__ void __launch_bounds__(kBlockThreads)
+    lif_kernel(const TdbnForward<T> a, const LifForward<T> lif) {
+  const int64_t n = global_thread();
+  const unsigned active = __ballot_sync(0xFFFFFFFFU, n < a.neurons);
+  if (n >= a.neurons) return;
+  const int64_t c = a.order.at(n);
+  lif_forward_neuron<kReset, Rounding::kNone>(
+      lif, n, NormalisedCurrent<T>{a, n, a.scale[c], a.shift[c]},
+      EmitSpikes<T, kPacked>{lif.spikes, lif.plane, a.neurons, n, active});
 }
 
 template <typename T>
@@ -143,6 +173,22 @@ void launch(const char* op, void (*kernel)(Parameters...), int64_t items, cudaSt
   check_launch(op);
 }
 
+template <typename T, Reset kReset>
+void add_lif(const TdbnForward<T>& a, const LifForward<T>& lif, cudaStream_t stream) {
+  const char* op = "tdbn_add_lif";
+  if (lif.plane != nullptr) {
+    launch(op, lif_kernel<T, kReset, true>, a.neurons, stream, a, lif);
+  } else {
+    launch(op, lif_kernel<T, kReset, false>, a.neurons, stream, a, lif);
+  }
+}
+
+template <typename T>
+void add_lif(const TdbnForward<T>& a, const LifForward<T>& lif, cudaStream_t stream) {
+  if (lif.reset == Reset::kHard) return add_lif<T, Reset::kHard>(a, lif, stream);
+  add_lif<T, Reset::kSoft>(a, lif, stream);
+}
+
 }  // namespace
 
 int64_t tdbn_cuda_partial(const TdbnInput<float>& a) { return partial_size(a); }
@@ -174,6 +220,16 @@ void tdbn_add_cuda(const TdbnForward<float>& a, CUstream_st* stream) {
 
 void tdbn_add_cuda(const TdbnForward<double>& a, CUstream_st* stream) {
   launch("tdbn_add", add_kernel<double>, a.neurons, stream, a);
+}
+
+void tdbn_add_lif_cuda(const TdbnForward<float>& a, const LifForward<float>& lif,
+                       CUstream_st* stream) {
+  add_lif(a, lif, stream);
+}
+
+void tdbn_add_lif_cuda(const TdbnForward<double>& a, const LifForward<double>& lif,
+                       CUstream_st* stream) {
+  add_lif(a, lif, stream);
 }
 
 void tdbn_add_steps_cuda(const TdbnGradSums<float>& a, float* dz, CUstream_st* stream) {

@@ -57,14 +57,19 @@ inline ChannelOrder channel_order(const Layout& layout) {
   return order;
 }
 
+// Whether the steps of a tensor [T, ...] lie in the layout (dimensions of size 1 aside).
+inline bool lies_in(const Sizes& strides, const Layout& layout) {
+  for (size_t d = 0; d < layout.sizes.size(); ++d) {
+    if (layout.sizes[d] > 1 && strides[d + 1] != layout.strides[d]) return false;
+  }
+  return true;
+}
+
 // A tensor [T, ...] whose steps lie in the layout, in place or from a copy.
 template <typename T>
 Steps<T> dense_steps(const Tensor& t, const Layout& layout, std::vector<Tensor>& keep) {
   const Sizes strides = strides_of(t);
-  bool in_place = true;
-  for (size_t d = 0; d < layout.sizes.size(); ++d) {
-    in_place = in_place && (layout.sizes[d] <= 1 || strides[d + 1] == layout.strides[d]);
-  }
+  const bool in_place = lies_in(strides, layout);
   keep.push_back(in_place ? t : copy_in_layout(t, layout, t.size(0), t.scalar_type()));
   return {keep.back().const_data_ptr<T>(), in_place ? strides[0] : layout.neurons()};
 }
@@ -219,10 +224,11 @@ Tensor tdbn_grad_sums(Tensor grad, Tensor x, Tensor moments) {
              : tdbn_grad_sums_typed<Backend, double>(grad, x, moments);
 }
 
+// Writes the gradient of x, dense in the layout; `to` may be the memory of grad.
 template <class Backend, typename T>
-Tensor tdbn_grad_typed(const Tensor& grad, const Tensor& x, const std::optional<Tensor>& weight,
-                       const Tensor& moments, const std::optional<Tensor>& sums) {
-  const Layout layout = step_layout(x);
+void tdbn_grad_into(const Tensor& to, const Tensor& grad, const Tensor& x,
+                    const std::optional<Tensor>& weight, const Tensor& moments,
+                    const std::optional<Tensor>& sums, const Layout& layout) {
   std::vector<Tensor> keep;
   TdbnBackward<T> a;
   fill_input(a, x, layout, keep);
@@ -237,20 +243,43 @@ Tensor tdbn_grad_typed(const Tensor& grad, const Tensor& x, const std::optional<
   Backend::backward_constants(moments.const_data_ptr<double>(), channel_data<T>(weight, keep),
                               sums ? sums->const_data_ptr<double>() : nullptr, channels, rows, b, d,
                               mean, x);
-  const Tensor grad_x = steps_like(x, layout);
-  a.grad_x = grad_x.mutable_data_ptr<T>();
+  a.grad_x = to.mutable_data_ptr<T>();
   if (a.neurons > 0) Backend::grad(a, x);
-  return grad_x;
+}
+
+template <class Backend>
+void tdbn_grad_checked(const Tensor& to, const Tensor& grad, const Tensor& x,
+                       const std::optional<Tensor>& weight, const Tensor& moments,
+                       const std::optional<Tensor>& sums, const Layout& layout) {
+  check_tdbn(x, grad, weight, std::nullopt);
+  check_per_channel("moments", moments, x);
+  if (x.scalar_type() == ScalarType::Float) {
+    tdbn_grad_into<Backend, float>(to, grad, x, weight, moments, sums, layout);
+  } else {
+    tdbn_grad_into<Backend, double>(to, grad, x, weight, moments, sums, layout);
+  }
 }
 
 template <class Backend>
 Tensor tdbn_grad(Tensor grad, Tensor x, std::optional<Tensor> weight, Tensor moments,
                  std::optional<Tensor> sums) {
-  check_tdbn(x, grad, weight, std::nullopt);
-  check_per_channel("moments", moments, x);
-  return x.scalar_type() == ScalarType::Float
-             ? tdbn_grad_typed<Backend, float>(grad, x, weight, moments, sums)
-             : tdbn_grad_typed<Backend, double>(grad, x, weight, moments, sums);
+  const Layout layout = step_layout(x);
+  const Tensor grad_x = steps_like(x, layout);
+  tdbn_grad_checked<Backend>(grad_x, grad, x, weight, moments, sums, layout);
+  return grad_x;
+}
+
+// grad, dense in its own order, becomes the gradient of x.
+template <class Backend>
+void tdbn_grad_in_place(Tensor grad, Tensor x, std::optional<Tensor> weight, Tensor moments,
+                        std::optional<Tensor> sums) {
+  const Layout layout = step_layout(grad);
+  const Sizes strides = strides_of(grad);
+  if (!lies_in(strides, layout) || (grad.size(0) > 1 && strides[0] != layout.neurons())) {
+    fail("tdbn_add: grad must be dense with T outermost, got strides {}",
+         shape_text(strides));
+  }
+  tdbn_grad_checked<Backend>(grad, grad, x, weight, moments, sums, layout);
 }
 
 }  // namespace lampyris

@@ -14,6 +14,8 @@ namespace lampyris {
 inline constexpr int64_t kTdbnLane = 256;
 // Elements that a row is asked for ahead: rows are N apart, so hardware finds them late.
 inline constexpr int64_t kTdbnAhead = 512;
+// Elements of a lane worked on between requests: more at once would wait for each other.
+inline constexpr int64_t kTdbnPart = 64;
 // Values of a channel that are summed in a float before they go to double.
 inline constexpr int64_t kTdbnFloatSum = 128;
 
@@ -68,10 +70,15 @@ struct LaneRows {
   LAMPYRIS_INLINE LaneRows(T* first, int64_t stride) {
     for (int j = 0; j < kRows; ++j) row[j] = first + j * stride;
   }
+  LAMPYRIS_INLINE LaneRows from(int64_t k) const {
+    LaneRows out = *this;
+    for (int j = 0; j < kRows; ++j) out.row[j] += k;
+    return out;
+  }
   LAMPYRIS_INLINE void prefetch(int64_t length) const {
     constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
-    for (int j = 0; j < kRows; ++j) {
-      for (int64_t k = 0; k < length; k += kLine) __builtin_prefetch(row[j] + kTdbnAhead + k);
+    for (int64_t k = 0; k < length; k += kLine) {
+      for (int j = 0; j < kRows; ++j) __builtin_prefetch(row[j] + kTdbnAhead + k);
     }
   }
 };

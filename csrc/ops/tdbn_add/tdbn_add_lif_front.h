@@ -27,7 +27,7 @@ TdbnLifOutputs tdbn_add_lif_typed(const Tensor& x, const std::optional<Tensor>& 
   lif.membrane_out = o.membrane();
 
   std::optional<Tensor> stream, membrane, codes, words, plane;
-  if (wants_stream || Backend::kNeedsStream) stream = steps_like(x, layout);
+  if (wants_stream) stream = steps_like(x, layout);
   if (lif.membrane_out == MembraneOut::kLast) {
     membrane = empty_strided(layout.output_sizes(-1), layout.output_strides(-1), type, x);
   }
@@ -53,7 +53,6 @@ TdbnLifOutputs tdbn_add_lif_typed(const Tensor& x, const std::optional<Tensor>& 
       Backend::repack(lif.plane, shape, reinterpret_cast<uint32_t*>(data<int32_t>(words)), x);
     }
   }
-  if (!wants_stream) stream.reset();
   return {spikes, stream, membrane, codes, words};
 }
 

@@ -299,13 +299,21 @@ def _(grad_stream, grad_spikes, grad_membrane, x, codes, moments, decay, thresho
     return _like(x, output), x.new_empty(2 * x.shape[2], dtype=torch.float64), v
 
 
+@torch.library.register_fake("lampyris::_tdbn_grad_")
+def _(grad, x, weight, moments, sums):
+    return None
+
+
 @torch.library.register_fake("lampyris::_tdbn_grad")
 def _(grad, x, weight, moments, sums):
     return _like(x, "dense")
 
 
-def _norm_gradients(ctx, dz: Tensor, sums: Tensor, x, weight, bias, moments):
-    """Gradients of x, weight and bias: parameters from this process, x from the sums of all."""
+def _norm_gradients(ctx, dz: Tensor, sums: Tensor, x, weight, bias, moments, spent: bool):
+    """Gradients of x, weight and bias: parameters from this process, x from the sums of all.
+
+    The memory of dz becomes that of x's gradient when dz is spent.
+    """
     channels = x.shape[2]
     wants_x, _, wants_weight, wants_bias = ctx.needs_input_grad[:4]
     grad_x = grad_weight = grad_bias = None
@@ -314,8 +322,14 @@ def _norm_gradients(ctx, dz: Tensor, sums: Tensor, x, weight, bias, moments):
     if wants_bias:
         grad_bias = sums[:channels].to(bias.dtype)
     if wants_x:
-        total = _sum_over(sums, ctx.group) if ctx.group else sums
-        grad_x = torch.ops.lampyris._tdbn_grad(dz, x, weight, moments, total if ctx.training else None)
+        total = None
+        if ctx.training:
+            total = _sum_over(sums, ctx.group) if ctx.group else sums
+        if spent:
+            torch.ops.lampyris._tdbn_grad_(dz, x, weight, moments, total)
+            grad_x = dz
+        else:
+            grad_x = torch.ops.lampyris._tdbn_grad(dz, x, weight, moments, total)
     return grad_x, grad_weight, grad_bias
 
 
@@ -327,7 +341,7 @@ def _add_setup(ctx, inputs, output) -> None:
 def _add_backward(ctx, grad):
     x, weight, bias, moments = ctx.saved_tensors
     sums = torch.ops.lampyris._tdbn_grad_sums(grad, x, moments)
-    grad_x, grad_weight, grad_bias = _norm_gradients(ctx, grad, sums, x, weight, bias, moments)
+    grad_x, grad_weight, grad_bias = _norm_gradients(ctx, grad, sums, x, weight, bias, moments, False)
     grad_residual = grad if ctx.needs_input_grad[1] else None
     return grad_x, grad_residual, grad_weight, grad_bias, None, None, None
 
@@ -351,8 +365,9 @@ def _lif_backward(ctx, grad_spikes, grad_stream, grad_membrane, *_):
         grad_stream, grad_spikes, grad_membrane, x, codes, moments, *parameters, *ctx.options,
         ctx.needs_input_grad[5],
     )  # fmt: skip
-    grad_x, grad_weight, grad_bias = _norm_gradients(ctx, dz, sums, x, weight, bias, moments)
     grad_residual = dz if ctx.needs_input_grad[1] else None
+    spent = grad_residual is None
+    grad_x, grad_weight, grad_bias = _norm_gradients(ctx, dz, sums, x, weight, bias, moments, spent)
     return grad_x, grad_residual, grad_weight, grad_bias, None, grad_v, *(None,) * 14
 
 

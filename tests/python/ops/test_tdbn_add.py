@@ -150,6 +150,25 @@ def test_gradients_equal_reference_in_float64(steps, reset, detach, device, isa)
                 torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8, msg=lambda m, n=name: f"{n}: {m}")
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (4, 2, 32, 1, 1), (1, 1, 3, 1, 2), (2, 3, 1, 4, 4)], ids=str)
+def test_gradient_without_residual_is_the_one_with(shape, device, isa):
+    """The gradient of x is then written over dz."""
+    x, skip, weight, bias = _inputs(shape, torch.float32, device)
+    for name, strided in layouts(x):
+
+        def run(*tensors):
+            out = ops.tdbn_add_lif(
+                *tensors, *_running(tensors[0]), training=True, stream=False, output="packed", **NEURON
+            )
+            return [out[1].carrier]
+
+        upstream = [torch.randn_like(x)]
+        plain = gradients(lambda *t: run(t[0], None, *t[1:]), [strided, weight, bias], upstream)[1]
+        full = gradients(lambda *t: run(*t), [strided, torch.zeros_like(skip), weight, bias], upstream)[1]
+        for a, b in zip(plain, [full[0], *full[2:]], strict=True):
+            assert_same(a, b, name)
+
+
 def test_packed_gradients_equal_dense_ones(device):
     x, skip, weight, bias = _inputs((5, 2, 40, 4, 3), torch.float32, device)
     maps = x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, (5, 2))
