@@ -39,11 +39,16 @@ def spike_conv2d(
         scale: with int8 weights: real value of one unit, a float or [Co]; the result is then float32.
         precision: "float32": accurate to float32. "bfloat16": weights, and gradients that enter a
             product, rounded to bfloat16; sums in float32. "mixed": forward as float32; the gradients'
-            products may run on bfloat16 where the machine is faster so.
+            products may run on bfloat16 where the machine is faster so. The gradient of the spikes may
+            then be rounded to bfloat16 itself.
 
     Returns:
         Tensor [T, B, Co, H', W'] (or [N, Co, H', W']) in channels_last strides, dtype of the weight
         (int32 or float32 with int8 weights), H' = (H + 2 padding - kh) // stride + 1.
+
+    The kernel is chosen by the density of the spikes, the shape and the processor:
+    :func:`lampyris.ops.record_kernels` tells which one ran, ``lampyris doctor`` prints the choices. Results
+    of our kernels do not depend on the number of threads; oneDNN's gradient of the weights may.
 
     Raises:
         ValueError: a shape, dtype, device or option is not one of the above.
