@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import platform
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -65,3 +72,13 @@ def test_threads_do_not_change_the_result(emulated):
     torch.set_num_threads(before)
     for one, three in zip(*results, strict=True):
         assert torch.equal(one, three)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or not shutil.which("objdump"), reason="reads x86 code")
+def test_compiled_kernels_configure_and_release_tiles():
+    library = Path(ops.__file__).parents[1] / "_ops.so"
+    listing = subprocess.run(["objdump", "-d", "--no-show-raw-insn", library], capture_output=True, text=True)
+    count = Counter(re.findall(r"\t(ldtilecfg|sttilecfg|tilerelease|tdp\w+|tileload\w+)", listing.stdout))
+    # One configuration and one release in each kernel, and nothing that saves a configuration.
+    assert count["ldtilecfg"] == count["tilerelease"] > 0 and count["sttilecfg"] == 0
+    assert count["tdpbf16ps"] > 0 and count["tdpbusd"] > 0 and count["tileloadd"] > 0
