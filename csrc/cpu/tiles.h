@@ -71,7 +71,7 @@ LAMPYRIS_INLINE float flush_denormal(float value) {
 // same unless the product leaves float32's normal range.
 class TileState {
  public:
-  explicit TileState(const TileConfig& config = kFullTiles) : config_(config) {}
+  explicit constexpr TileState(const TileConfig& config = kFullTiles) : config_(config) {}
 
   void zero(int t) { std::memset(tile_[t], 0, sizeof tile_[t]); }
 

@@ -5,15 +5,15 @@
 
 #include <atomic>
 #include <csignal>
-#include <memory>
 #include <optional>
 
 namespace lampyris {
 
 namespace {
 
-thread_local std::unique_ptr<TileState> tiles;
-thread_local TileConfig config;
+// Nothing is allocated within the handler.
+constinit thread_local TileState tiles;
+constinit thread_local bool live = false;
 std::atomic<int64_t> count{0};
 
 constexpr int kRegisters[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
@@ -75,6 +75,7 @@ enum { kNone = 0, k66 = 1, kF3 = 2, kF2 = 3 };
 
 bool configure(const Instruction& in) {
   if (in.memory && in.prefix == kNone) {
+    TileConfig config;
     std::memcpy(&config, in.address, sizeof config);
     if (config.palette != 1 || config.start_row != 0) return false;
     for (const uint8_t byte : config.reserved)
@@ -83,15 +84,16 @@ bool configure(const Instruction& in) {
       const bool used = t < kTiles && config.rows[t] <= kTileRows && config.colsb[t] <= kTileBytes;
       if (!used && (config.rows[t] != 0 || config.colsb[t] != 0)) return false;
     }
-    tiles = std::make_unique<TileState>(config);
+    tiles = TileState(config);
+    live = true;
     return true;
   }
   if (!in.memory && in.prefix == kNone) {
-    tiles.reset();  // tilerelease
+    live = false;  // tilerelease
     return true;
   }
-  if (!in.memory && in.prefix == kF2 && tiles) {
-    tiles->zero(in.reg);
+  if (!in.memory && in.prefix == kF2 && live) {
+    tiles.zero(in.reg);
     return true;
   }
   return false;
@@ -99,12 +101,12 @@ bool configure(const Instruction& in) {
 
 bool execute(const Instruction& in) {
   if (in.opcode == 0x49) return configure(in);
-  if (!tiles) return false;
+  if (!live) return false;
   if (in.opcode == 0x4B && in.memory && in.rm == 4) {
     if (in.prefix == kF3) {
-      tiles->store(in.reg, in.address, in.stride);
+      tiles.store(in.reg, in.address, in.stride);
     } else if (in.prefix == kF2 || in.prefix == k66) {
-      tiles->load(in.reg, in.address, in.stride);
+      tiles.load(in.reg, in.address, in.stride);
     } else {
       return false;
     }
@@ -112,11 +114,11 @@ bool execute(const Instruction& in) {
   }
   if (in.memory) return false;
   if (in.opcode == 0x5C && in.prefix == kF3) {
-    tiles->dot_bf16(in.reg, in.rm, in.third);
+    tiles.dot_bf16(in.reg, in.rm, in.third);
   } else if (in.opcode == 0x5E && in.prefix == k66) {
-    tiles->dot_bytes<uint8_t>(in.reg, in.rm, in.third);
+    tiles.dot_bytes<uint8_t>(in.reg, in.rm, in.third);
   } else if (in.opcode == 0x5E && in.prefix == kF2) {
-    tiles->dot_bytes<int8_t>(in.reg, in.rm, in.third);
+    tiles.dot_bytes<int8_t>(in.reg, in.rm, in.third);
   } else {
     return false;
   }
@@ -149,7 +151,7 @@ TileTraps::TileTraps() {
   static_cast<void>(installed);
 }
 
-bool TileTraps::configured() { return tiles != nullptr; }
+bool TileTraps::configured() { return live; }
 bool TileTraps::handled() { return count.load() > 0; }
 int64_t TileTraps::instructions() { return count.load(); }
 
