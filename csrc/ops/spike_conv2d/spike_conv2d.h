@@ -67,7 +67,5 @@ void spike_conv2d_grad_weight_words(const SpikeConv2dGradWeight<double>& a, int6
 
 void spike_conv2d_cuda(const SpikeConv2d<float>& a, CUstream_st* stream);
 void spike_conv2d_cuda(const SpikeConv2d<double>& a, CUstream_st* stream);
-void spike_conv2d_grad_weight_cuda(const SpikeConv2dGradWeight<float>& a, CUstream_st* stream);
-void spike_conv2d_grad_weight_cuda(const SpikeConv2dGradWeight<double>& a, CUstream_st* stream);
 
 }  // namespace lampyris

@@ -1,6 +1,7 @@
-// One thread an output value; one warp a weight's gradient, its pixels strided over the lanes.
+// float32 on the tensor cores; float64, and groups that share words, one thread an output value.
 #include "ops/launch.cuh"
-#include "ops/spike_conv2d/spike_conv2d.h"
+#include "ops/spike_conv2d/spike_conv2d_gemm.h"
+#include "ops/spike_gemm.cuh"
 
 namespace lampyris {
 
@@ -35,39 +36,9 @@ __global__ void __launch_bounds__(kBlockThreads) conv_kernel(const SpikeConv2d<T
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kBlockThreads) grad_kernel(const SpikeConv2dGradWeight<T> a) {
-  const SpikeConv2dShape s = a.shape;
-  const int64_t e = global_thread() / kWarp;
-  if (e >= s.weights()) return;
-  const int64_t tap = e % s.taps(), c = e / s.taps() % s.group_in();
-  const int64_t o = e / s.taps() / s.group_in();
-  const int64_t channel = o / s.group_out() * s.group_in() + c;
-  const int64_t pixels = s.images * s.out_height() * s.out_width();
-  T sum = 0;
-  for (int64_t p = threadIdx.x % kWarp; p < pixels; p += kWarp) {
-    const int64_t x = p % s.out_width(), r = p / s.out_width();
-    const int64_t y = r % s.out_height(), n = r / s.out_height();
-    const int64_t iy = y * s.stride + tap / s.kernel_width - s.padding;
-    const int64_t ix = x * s.stride + tap % s.kernel_width - s.padding;
-    if (iy < 0 || iy >= s.in_height || ix < 0 || ix >= s.in_width) continue;
-    if (spike(a.words, s, n, iy, ix, channel)) sum += a.grad[p * s.out_channels + o];
-  }
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-    sum += __shfl_down_sync(0xFFFFFFFFU, sum, offset);
-  }
-  if (threadIdx.x % kWarp == 0) a.grad_weight[e] = sum;
-}
-
-template <typename T>
 void forward(const SpikeConv2d<T>& a, cudaStream_t stream) {
   conv_kernel<<<blocks_for(a.shape.outputs()), kBlockThreads, 0, stream>>>(a);
   check_launch("spike_conv2d");
-}
-
-template <typename T>
-void grad_weight(const SpikeConv2dGradWeight<T>& a, cudaStream_t stream) {
-  grad_kernel<<<blocks_for(a.shape.weights() * kWarp), kBlockThreads, 0, stream>>>(a);
-  check_launch("_spike_conv2d_grad_weight");
 }
 
 }  // namespace
@@ -75,12 +46,21 @@ void grad_weight(const SpikeConv2dGradWeight<T>& a, cudaStream_t stream) {
 void spike_conv2d_cuda(const SpikeConv2d<float>& a, CUstream_st* s) { forward(a, s); }
 void spike_conv2d_cuda(const SpikeConv2d<double>& a, CUstream_st* s) { forward(a, s); }
 
-void spike_conv2d_grad_weight_cuda(const SpikeConv2dGradWeight<float>& a, CUstream_st* s) {
-  grad_weight(a, s);
-}
-
-void spike_conv2d_grad_weight_cuda(const SpikeConv2dGradWeight<double>& a, CUstream_st* s) {
-  grad_weight(a, s);
+void spike_conv2d_gemm_cuda(const SpikeConv2d<float>& a, bool to_bfloat16, uint16_t* packed,
+                            CUstream_st* stream) {
+  const SpikeConv2dShape& s = a.shape;
+  for (int64_t group = 0; group < s.groups; ++group) {
+    const SpikeGemm g = group_gemm(a, group, packed);
+    const PixelWords words = pixel_words(s, a.words, group);
+    const int64_t depth = s.group_in() * s.taps();
+    const float* weight = a.weight + group * s.group_out() * depth;
+    if (to_bfloat16) {
+      launch_spike_gemm<1>(g, words, weight, depth, tap_places(s), packed, stream);
+    } else {
+      launch_spike_gemm<3>(g, words, weight, depth, tap_places(s), packed, stream);
+    }
+  }
+  check_launch("spike_conv2d");
 }
 
 }  // namespace lampyris

@@ -52,7 +52,11 @@ struct SpikeLinear {
   const T* bias = nullptr;  // [outputs], may be null
   T* out = nullptr;
 };
-void spike_linear_cuda(const SpikeLinear<float>& a, CUstream_st* stream);
+
+// `packed` holds ceil(inputs / 32) * 32 rows of the outputs padded to 64, times the terms: one for
+// bfloat16 operands, three for float32.
+void spike_linear_gemm_cuda(const SpikeLinear<float>& a, bool to_bfloat16, uint16_t* packed,
+                            CUstream_st* stream);
 void spike_linear_cuda(const SpikeLinear<double>& a, CUstream_st* stream);
 
 }  // namespace lampyris

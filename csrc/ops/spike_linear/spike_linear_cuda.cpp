@@ -1,4 +1,5 @@
 #include "ops/cuda_stream.h"
+#include "ops/spike_gemm.h"
 #include "ops/spike_linear/spike_linear_front.h"
 
 namespace lampyris {
@@ -9,27 +10,35 @@ struct Cuda {
   static bool narrow(Precision p) { return p != Precision::kFloat32; }
 
   template <typename T>
-  static Tensor run(const SpikeLinearShape& s, const Tensor& words, const Tensor& weight,
-                    const std::optional<Tensor>& bias) {
-    const Tensor out = empty({s.rows, s.outputs}, weight.scalar_type(), weight);
-    const SpikeLinear<T> a{s.rows,
-                           s.inputs,
-                           s.outputs,
-                           words_of(words),
-                           weight.const_data_ptr<T>(),
-                           bias.has_value() ? bias->const_data_ptr<T>() : nullptr,
-                           out.mutable_data_ptr<T>()};
-    spike_linear_cuda(a, OnDevice(words).stream());
-    return out;
+  static SpikeLinear<T> problem(const SpikeLinearShape& s, const Tensor& words, const Tensor& weight,
+                                const std::optional<Tensor>& bias, const Tensor& out) {
+    return {s.rows,
+            s.inputs,
+            s.outputs,
+            words_of(words),
+            weight.const_data_ptr<T>(),
+            bias.has_value() ? bias->const_data_ptr<T>() : nullptr,
+            out.mutable_data_ptr<T>()};
   }
 
   static Tensor forward(const SpikeLinearShape& s, const Tensor& words, const Tensor& weight,
                         const std::optional<Tensor>& bias, Precision p) {
     const ScalarType type = weight.scalar_type();
-    const bool round = type == ScalarType::Float && p == Precision::kBfloat16;
-    const Tensor w = torch::stable::contiguous(as_operand(weight, type, round));
-    return type == ScalarType::Double ? run<double>(s, words, w, bias)
-                                      : run<float>(s, words, w, bias);
+    const Tensor w = torch::stable::contiguous(weight), out = empty({s.rows, s.outputs}, type, w);
+    const OnDevice device(words);
+    if (type == ScalarType::Double) {
+      spike_linear_cuda(problem<double>(s, words, w, bias, out), device.stream());
+      return out;
+    }
+    const bool narrow = p == Precision::kBfloat16;
+    const SpikeGemm g{s.rows, s.outputs, s.words_per_row()};
+    const int64_t terms = narrow ? 1 : 3;
+    const Tensor packed = empty({g.depth_words * kGemmDepth * g.padded_columns() * terms},
+                                ScalarType::Short, words);
+    spike_linear_gemm_cuda(problem<float>(s, words, w, bias, out), narrow,
+                           reinterpret_cast<uint16_t*>(packed.mutable_data_ptr<int16_t>()),
+                           device.stream());
+    return out;
   }
 
   static Tensor grad_weight(const SpikeLinearShape& s, const Tensor& words, const Tensor& grad,

@@ -1,5 +1,6 @@
-// One thread an output value; the words of a row are read together.
+// float32 on the tensor cores (ops/spike_gemm.h); float64 one thread an output value.
 #include "ops/launch.cuh"
+#include "ops/spike_gemm.cuh"
 #include "ops/spike_linear/spike_linear.h"
 
 namespace lampyris {
@@ -22,15 +23,34 @@ __global__ void __launch_bounds__(kBlockThreads) linear_kernel(const SpikeLinear
   a.out[e] = sum;
 }
 
-template <typename T>
-void launch(const SpikeLinear<T>& a, cudaStream_t stream) {
+struct LinearPlaces {
+  int64_t inputs;
+
+  __device__ int64_t at(int64_t k, int bit) const {
+    const int64_t input = k * kGemmDepth + bit;
+    return input < inputs ? input : -1;
+  }
+};
+
+}  // namespace
+
+void spike_linear_cuda(const SpikeLinear<double>& a, CUstream_st* stream) {
   linear_kernel<<<blocks_for(a.rows * a.outputs), kBlockThreads, 0, stream>>>(a);
   check_launch("spike_linear");
 }
 
-}  // namespace
-
-void spike_linear_cuda(const SpikeLinear<float>& a, CUstream_st* stream) { launch(a, stream); }
-void spike_linear_cuda(const SpikeLinear<double>& a, CUstream_st* stream) { launch(a, stream); }
+void spike_linear_gemm_cuda(const SpikeLinear<float>& a, bool to_bfloat16, uint16_t* packed,
+                            CUstream_st* stream) {
+  const int64_t width = (a.inputs + kGemmDepth - 1) / kGemmDepth;
+  const SpikeGemm g{a.rows, a.outputs, width, packed, a.bias, a.out, a.outputs};
+  const MatrixWords words{a.words, width};
+  const LinearPlaces places{a.inputs};
+  if (to_bfloat16) {
+    launch_spike_gemm<1>(g, words, a.weight, a.inputs, places, packed, stream);
+  } else {
+    launch_spike_gemm<3>(g, words, a.weight, a.inputs, places, packed, stream);
+  }
+  check_launch("spike_linear");
+}
 
 }  // namespace lampyris

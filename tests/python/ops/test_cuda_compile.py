@@ -19,9 +19,9 @@ BUDGET = {
     "lif": 72,
     "magnitude_mask": 56,
     "pack_spikes": 56,
-    "spike_conv2d": 80,
+    "spike_conv2d": 112,
     "spike_conv_lif": 64,
-    "spike_linear": 40,
+    "spike_linear": 112,
     "spike_max_pool2d": 128,
     "tdbn_add": 72,
 }
