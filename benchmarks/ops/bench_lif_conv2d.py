@@ -18,7 +18,7 @@ from lampyris import ops
 
 SHAPES = [(4, 4, 64, 40, 40), (4, 4, 128, 20, 20), (4, 4, 256, 10, 10)]
 LINEAR = (4, 256, 1024)
-SPREAD = 1.25  # of the normal currents: about 10 % of the neurons fire
+SPREAD = 1.6  # of the normal currents: about 10 % of the neurons fire
 RULE = {"decay": 0.5, "threshold": 1.0, "gain": 0.5, "membrane": None}
 PRECISIONS = ("float32", "mixed", "bfloat16")
 

@@ -33,8 +33,11 @@ def run(
     values: list[float],
     options: list[int],
     surrogate: Callable[[Tensor], Tensor] | None,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """(spikes or carrier, membrane, words), with what the backward needs saved if there will be one."""
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """(spikes or carrier, membrane, words, codes), with what the backward needs saved if there will be one.
+
+    Codes are returned where the backward reads nothing else.
+    """
     save = NOTHING
     if torch.is_grad_enabled():
         learned = any(p is not None and p.requires_grad for p in parameters)
@@ -43,12 +46,12 @@ def run(
             save = CODES if window and not learned else STATE
     options = [*options, save]
     if surrogate is None and torch.compiler.is_compiling():
-        spikes, v, _, _, words = _forward_op(x, v_init, *parameters, values, options)
-        return spikes, v, words
+        spikes, v, codes, _, words = _forward_op(x, v_init, *parameters, values, options)
+        return spikes, v, words, codes if save == CODES else None
     if save == NOTHING:
         with torch._C._AutoDispatchBelowAutograd():
             spikes, v, _, _, words = _forward_op(x, v_init, *parameters, values, options)
-        return spikes, v, words
+        return spikes, v, words, None
     return _Lif.apply(x, v_init, *parameters, values, options, surrogate)
 
 
@@ -60,14 +63,13 @@ class _Lif(torch.autograd.Function):
                 x, v_init, decay, threshold, gain, width, values, options
             )
         ctx.set_materialize_grads(False)
-        if words is not None:
-            ctx.mark_non_differentiable(words)
+        ctx.mark_non_differentiable(*(t for t in (words, codes) if t is not None))
         _save(ctx, x, v_init, decay, threshold, gain, width, values, options, codes, state)
         ctx.surrogate = surrogate
-        return spikes, v, words
+        return spikes, v, words, codes if options[SAVE] == CODES else None
 
     @staticmethod
-    def backward(ctx, grad_spikes, grad_membrane, _):
+    def backward(ctx, grad_spikes, grad_membrane, *_):
         if grad_spikes is None and grad_membrane is None:
             return (None,) * 9
         return *_gradients(ctx, grad_spikes, grad_membrane, ctx.surrogate), None, None, None, None

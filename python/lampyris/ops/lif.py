@@ -118,8 +118,11 @@ def lif(
         _choice("membrane", membrane, _MEMBRANES),
     ]
     values.append(float(v_reset))
-    spikes, v, words = _lif_autograd.run(x, v_init, tensors, values, options, given)
-    return (spikes if words is None else Spikes(words, spikes, _layout.packed_dim(x))), v
+    spikes, v, words, codes = _lif_autograd.run(x, v_init, tensors, values, options, given)
+    if words is None:
+        return spikes, v
+    windows = codes is not None and x.dim() == 5 and codes.movedim(2, -1).is_contiguous()
+    return Spikes(words, spikes, _layout.packed_dim(x), codes if windows else None), v
 
 
 def _choice(name: str, word: str | None, words: tuple[str | None, ...]) -> int:

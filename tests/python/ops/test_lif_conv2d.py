@@ -142,6 +142,23 @@ def test_lif_linear(shape, device, isa):
         torch.testing.assert_close(mine, twin, **BOUNDS["float32"])
 
 
+def test_neurons_say_where_gradients_are_read():
+    """lif hands its windows to the convolution for channels_last maps and a rectangle alone."""
+    x = torch.randn(4, 1, 64, 6, 6).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    x = x.unflatten(0, (4, 1)).requires_grad_()
+    weight = torch.randn(64, 64, 3, 3)
+
+    def kernels(x, **options):
+        with ops.record_kernels() as ran:
+            current, _ = ops.lif_conv2d(x, weight, padding=1, precision="float32", **RULE, **options)
+            current.sum().backward()
+        return [r.kernel for r in ran if r.operator == "lif_conv2d dX"]
+
+    assert kernels(x) == ["windows float32"]
+    assert kernels(x, surrogate="atan") == kernels(x, detach_reset=False) == []
+    assert kernels(x.detach().contiguous().requires_grad_()) == []
+
+
 def test_compiles_to_one_graph():
     x, weight = torch.randn(2, 1, 8, 5, 5), torch.randn(6, 8, 3, 3)
     check_compiles(lambda *a: [ops.lif_conv2d(*a, padding=1, **RULE)[0]], x, weight)
