@@ -125,16 +125,22 @@ SpikeWeights::SpikeWeights(const SpikeSums& s, SumsKernel kernel) : shape_(s), k
   }
 }
 
-void SpikeWeights::pack(const int8_t* weight) {
-  switch (kernel_) {
-    case SumsKernel::kEvent:
-      return pack_rows(weight);
-    case SumsKernel::kChannel:
-      return pack_channels(weight);
-    case SumsKernel::kVnni:
-      return pack_bytes(weight);
-    case SumsKernel::kTiles:
-      return pack_tiled_sums(shape_, weight, bytes_.data());
+void SpikeWeights::pack(const int8_t* weight, int64_t begin, int64_t end) {
+  for (int64_t part = begin; part < end; ++part) {
+    switch (kernel_) {
+      case SumsKernel::kEvent:
+        pack_rows(weight, part);
+        break;
+      case SumsKernel::kChannel:
+        pack_channels(weight);
+        break;
+      case SumsKernel::kVnni:
+        pack_bytes(weight, part);
+        break;
+      case SumsKernel::kTiles:
+        pack_tiled_sums(shape_, weight, bytes_.data());
+        break;
+    }
   }
 }
 

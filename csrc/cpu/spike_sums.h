@@ -45,13 +45,17 @@ class SpikeWeights {
   SpikeWeights(const SpikeSums& s, SumsKernel kernel);
 
   // From [outputs][channels / groups][kernel_height][kernel_width].
-  void pack(const int8_t* weight);
+  void pack(const int8_t* weight) { pack(weight, 0, parts()); }
+
+  // Parts [begin, end) of it: parts are independent.
+  int64_t parts() const;
+  void pack(const int8_t* weight, int64_t begin, int64_t end);
 
   const SpikeSums& shape() const { return shape_; }
   SumsKernel kernel() const { return kernel_; }
 
   // Outputs of a group lie in blocks of `lanes`. Events: [group][block][kx][ky][c][lanes] bytes, c
-  // padded to row_words() words, see put_event_weights; VNNI: [block][ky][kx][quad][lanes][4]
+  // padded to row_words() words, see interleave(); VNNI: [block][ky][kx][quad][lanes][4]
   // bytes; channels: int16 [ky][kx][lanes]; tiles: see cpu/spike_sums_amx.h.
   int64_t lanes() const { return lanes_; }
   int64_t blocks() const { return blocks_; }
@@ -62,9 +66,9 @@ class SpikeWeights {
   const int16_t* rows() const { return rows_.data(); }
 
  private:
-  void pack_rows(const int8_t* weight);
+  void pack_rows(const int8_t* weight, int64_t part);
   void pack_channels(const int8_t* weight);
-  void pack_bytes(const int8_t* weight);
+  void pack_bytes(const int8_t* weight, int64_t part);
 
   SpikeSums shape_;
   SumsKernel kernel_;

@@ -39,50 +39,72 @@ void transpose(const int8_t* const* sources, int8_t (*out)[kTile]) {
 }
 #endif
 
-// Calls store(k, o, bytes) with the weights k of outputs [o, o + 16) for every k < fan_in; outputs
-// past `count` are 0.
-template <class Store>
-void for_columns(const int8_t* weight, int64_t count, int64_t fan_in, int64_t padded,
-                 const Store& store) {
+// block[k'][i] = weight of output o + i at k + k' of its fan-in, for k' < columns; 0 past `count`.
+void transposed(const int8_t* weight, int64_t count, int64_t fan_in, int64_t o, int64_t k,
+                int64_t columns, int8_t (*block)[kTile]) {
   static constexpr int8_t kZeros[kTile] = {};
-  for (int64_t o = 0; o < padded; o += kTile) {
-    for (int64_t k = 0; k < fan_in; k += kTile) {
-      const int64_t columns = std::min(kTile, fan_in - k);
-      const int8_t* sources[kTile];
-      int8_t tails[kTile][kTile] = {}, block[kTile][kTile];
-      for (int64_t i = 0; i < kTile; ++i) {
-        sources[i] = o + i < count ? weight + (o + i) * fan_in + k : kZeros;
-        if (columns == kTile || o + i >= count) continue;
-        std::copy_n(sources[i], columns, tails[i]);
-        sources[i] = tails[i];
-      }
-      transpose(sources, block);
-      for (int64_t c = 0; c < columns; ++c) store(k + c, o, block[c]);
-    }
+  const int8_t* sources[kTile];
+  int8_t tails[kTile][kTile] = {};
+  for (int64_t i = 0; i < kTile; ++i) {
+    sources[i] = o + i < count ? weight + (o + i) * fan_in + k : kZeros;
+    if (columns == kTile || o + i >= count) continue;
+    std::copy_n(sources[i], columns, tails[i]);
+    sources[i] = tails[i];
   }
+  transpose(sources, block);
 }
 
-// Weights of outputs [o, o + 16) of a row in the event kernel's order: output 64 v + 32 h + i is
-// byte 64 v + 2 i + h, plus 128.
-void put_event_weights(uint8_t* row, int64_t o, const int8_t* weights) {
-  uint8_t* to = row + o / kSumLanes * kSumLanes + o % 32 * 2 + o / 32 % 2;
-  for (int64_t i = 0; i < kTile; ++i) to[2 * i] = static_cast<uint8_t>(weights[i] + 128);
+// A row of the event kernel: output 64 v + 32 h + i is byte 64 v + 2 i + h, plus 128. `low` are 16
+// outputs with h = 0, `high` those 32 further.
+void interleave(const int8_t* low, const int8_t* high, uint8_t* to) {
+#if defined(__x86_64__)
+  const __m128i flip = _mm_set1_epi8(-128);
+  const __m128i a = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low)), flip);
+  const __m128i b = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), flip);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_unpacklo_epi8(a, b));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to + kTile), _mm_unpackhi_epi8(a, b));
+#else
+  for (int64_t i = 0; i < kTile; ++i) {
+    to[2 * i] = static_cast<uint8_t>(low[i] + 128);
+    to[2 * i + 1] = static_cast<uint8_t>(high[i] + 128);
+  }
+#endif
 }
 
 }  // namespace
 
-void SpikeWeights::pack_rows(const int8_t* weight) {
+int64_t SpikeWeights::parts() const {
+  switch (kernel_) {
+    case SumsKernel::kEvent:
+      return shape_.groups * blocks_ * lanes_ / kSumLanes;
+    case SumsKernel::kVnni:
+      return blocks_ * lanes_ / kVnniLanes;
+    default:
+      return 1;
+  }
+}
+
+// 64 outputs of a group.
+void SpikeWeights::pack_rows(const int8_t* weight, int64_t part) {
   const int64_t taps = shape_.taps(), channels = shape_.group_channels();
   const int64_t outputs = shape_.group_outputs(), fan_in = taps * channels;
-  for (int64_t g = 0; g < shape_.groups; ++g) {
-    uint8_t* group = bytes_.data() + g * blocks_ * block_bytes();
-    const auto store = [&](int64_t k, int64_t o, const int8_t* weights) {
-      const int64_t c = k / taps, ky = k % taps / shape_.kernel_width;
-      const int64_t kx = k % shape_.kernel_width;
+  const int64_t vectors = blocks_ * lanes_ / kSumLanes, g = part / vectors;
+  const int64_t o = part % vectors * kSumLanes;
+  uint8_t* const block = bytes_.data() + (g * blocks_ + o / lanes_) * block_bytes() + o % lanes_;
+  weight += g * outputs * fan_in;
+  for (int64_t k = 0; k < fan_in; k += kTile) {
+    const int64_t columns = std::min(kTile, fan_in - k);
+    int8_t quarters[4][kTile][kTile];
+    for (int64_t q = 0; q < 4; ++q) {
+      transposed(weight, outputs, fan_in, o + q * kTile, k, columns, quarters[q]);
+    }
+    for (int64_t i = 0; i < columns; ++i) {
+      const int64_t c = (k + i) / taps, tap = (k + i) % taps;
+      const int64_t ky = tap / shape_.kernel_width, kx = tap % shape_.kernel_width;
       const int64_t row = (kx * shape_.kernel_height + ky) * row_words() * 32 + c;
-      put_event_weights(group + o / lanes_ * block_bytes() + row * lanes_, o % lanes_, weights);
-    };
-    for_columns(weight + g * outputs * fan_in, outputs, fan_in, blocks_ * lanes_, store);
+      interleave(quarters[0][i], quarters[2][i], block + row * lanes_);
+      interleave(quarters[1][i], quarters[3][i], block + row * lanes_ + 2 * kTile);
+    }
   }
 }
 
@@ -94,17 +116,27 @@ void SpikeWeights::pack_channels(const int8_t* weight) {
   }
 }
 
-void SpikeWeights::pack_bytes(const int8_t* weight) {
-  const int64_t taps = shape_.taps(), four = 4;
-  const int64_t block = taps * quads() * lanes_ * four;
-  if (shape_.channels % four != 0) std::fill_n(bytes_.data(), blocks_ * block, uint8_t{0});
-  const auto store = [&](int64_t k, int64_t o, const int8_t* bytes) {
-    const int64_t c = k / taps, quad = k % taps * quads() + c / four;
-    uint8_t* to =
-        bytes_.data() + o / lanes_ * block + (quad * lanes_ + o % lanes_) * four + c % four;
-    for (int64_t i = 0; i < kTile; ++i) to[four * i] = static_cast<uint8_t>(bytes[i]);
-  };
-  for_columns(weight, shape_.outputs, taps * shape_.channels, blocks_ * lanes_, store);
+// 16 outputs.
+void SpikeWeights::pack_bytes(const int8_t* weight, int64_t part) {
+  constexpr int64_t kFour = 4;
+  const int64_t taps = shape_.taps(), fan_in = taps * shape_.channels, o = part * kVnniLanes;
+  uint8_t* const block = bytes_.data() + o / lanes_ * taps * quads() * lanes_ * kFour;
+  const int64_t lane = o % lanes_;
+  if (shape_.channels % kFour != 0) {
+    for (int64_t q = 0; q < taps * quads(); ++q) {
+      std::fill_n(block + (q * lanes_ + lane) * kFour, kTile * kFour, uint8_t{0});
+    }
+  }
+  for (int64_t k = 0; k < fan_in; k += kTile) {
+    const int64_t columns = std::min(kTile, fan_in - k);
+    int8_t bytes[kTile][kTile];
+    transposed(weight, shape_.outputs, fan_in, o, k, columns, bytes);
+    for (int64_t j = 0; j < columns; ++j) {
+      const int64_t c = (k + j) / taps, quad = (k + j) % taps * quads() + c / kFour;
+      uint8_t* to = block + (quad * lanes_ + lane) * kFour + c % kFour;
+      for (int64_t i = 0; i < kTile; ++i) to[kFour * i] = static_cast<uint8_t>(bytes[j][i]);
+    }
+  }
 }
 
 }  // namespace lampyris

@@ -17,7 +17,9 @@ struct Cpu {
     const SumsKernel kernel = choose_sums_kernel(s, density);
     note_kernel(op, sums_kernel_name(kernel), density);
     SpikeWeights weights(s, kernel);
-    weights.pack(a.weight);
+    torch::stable::parallel_for(0, weights.parts(), 1, [&](int64_t begin, int64_t end) {
+      weights.pack(a.weight, begin, end);
+    });
     const SpikeSumsJob job{&weights, a.words, a.bias, a.shift, a.out, a.as_float};
     const double row = static_cast<double>(c.out_width() * c.out_channels * c.group_in()) *
                        static_cast<double>(c.taps());

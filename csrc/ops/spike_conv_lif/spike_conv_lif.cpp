@@ -13,17 +13,22 @@ struct Cpu {
   static void run(SpikeConvLif a, const Tensor& like) {
     // One value a channel each: the loop over channels loads them like the currents.
     const auto channels = static_cast<size_t>(a.conv.out_channels);
-    std::vector<float> decay(channels), threshold(channels), gain(channels);
+    std::vector<float> decay(channels), threshold(channels), gain(channels),
+        scale(channels);
     fill(a.decay, decay);
     fill(a.threshold, threshold);
     fill(a.gain, gain);
+    fill(a.scale, scale);
     if (a.form == CurrentForm::kFloat) return run_float(a, like);
     const SpikeSums s = spike_sums_of(a.conv);
     const double density = spike_density(s, a.words, a.conv.images);
     const SumsKernel kernel = choose_sums_kernel(s, density);
     note_kernel(kConvLif, sums_kernel_name(kernel), density);
     SpikeWeights weights(s, kernel);
-    weights.pack(static_cast<const int8_t*>(a.weight));
+    const auto* weight = static_cast<const int8_t*>(a.weight);
+    torch::stable::parallel_for(0, weights.parts(), 1, [&](int64_t begin, int64_t end) {
+      weights.pack(weight, begin, end);
+    });
     tiles(a, &weights, nullptr);
   }
 

@@ -61,14 +61,18 @@ struct Fire {
   LAMPYRIS_INLINE static void lanes(const SpikeConvLif& a, int64_t c, int64_t count,
                                     const Sum* sums, float* membrane, int64_t place,
                                     float* spikes) {
-    const auto* bias = static_cast<const Bias*>(a.bias) + c;
-    const auto* residual = static_cast<const Stream*>(a.residual) + place;
+    static constexpr Bias kNoBias[32] = {};
+    static constexpr Stream kNoResidual[32] = {};
+    const Bias* bias = a.bias == nullptr ? kNoBias : static_cast<const Bias*>(a.bias) + c;
+    const Stream* residual =
+        a.residual == nullptr ? kNoResidual : static_cast<const Stream*>(a.residual) + place;
     auto* stream = static_cast<Stream*>(a.stream) + place;
+    const float* scale = kForm == CurrentForm::kScaled ? a.scale.values + c : nullptr;
     Stream current[32];
+#pragma GCC ivdep
     for (int64_t i = 0; i < count; ++i) {
-      const Bias b = a.bias == nullptr ? Bias(0) : bias[i];
-      const Stream r = a.residual == nullptr ? Stream(0) : residual[i];
-      current[i] = current_of<kForm>(sums[i], a.shift, a.scale.at(c + i), b, r);
+      const float factor = kForm == CurrentForm::kScaled ? scale[i] : 0.0F;
+      current[i] = current_of<kForm>(sums[i], a.shift, factor, bias[i], residual[i]);
     }
     if (a.stream != nullptr) std::copy_n(current, count, stream);
     const float* decay = a.decay.values + c;

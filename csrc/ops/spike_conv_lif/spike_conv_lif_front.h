@@ -56,10 +56,10 @@ inline CurrentForm current_form(const SpikeConv2dShape& s, const Tensor& weight,
     fail("{}: shift must be 0, or up to 4 with int8 weights without scale, got {}", kConvLif,
          shift);
   }
-  constexpr int64_t kMostFanIn = int64_t{1} << 19;  // 2^7 2^19 2^4 = 2^30
-  if (type == ScalarType::Char && s.group_in() * s.taps() > kMostFanIn) {
-    fail("{}: weight must have a fan-in of at most 2^19, got {}", kConvLif,
-         s.group_in() * s.taps());
+  constexpr int64_t kMostFanIn = int64_t{1} << 22;  // sums below 2^29 after the shift
+  if (type == ScalarType::Char && (s.group_in() * s.taps()) << shift > kMostFanIn) {
+    fail("{}: weight must have fan-in x 2^shift of at most 2^22, got {}", kConvLif,
+         (s.group_in() * s.taps()) << shift);
   }
   return exact ? CurrentForm::kExact : (scaled ? CurrentForm::kScaled : CurrentForm::kFloat);
 }

@@ -34,11 +34,13 @@ LAMPYRIS_INLINE Stream current_of(Sum sum, int shift, float scale, Bias bias, St
   if constexpr (kForm == CurrentForm::kScaled) {
     return (static_cast<float>(sum) * scale + bias) + residual;
   }
-  // |P| << shift stays below 2^30 (checked); a bias beyond that clamps whatever is added.
-  const int64_t wide = (static_cast<int64_t>(sum) << shift) + static_cast<int64_t>(bias) +
-                       static_cast<int64_t>(residual);
-  const int64_t low = wide < kCurrentMin ? kCurrentMin : wide;
-  return static_cast<Stream>(low > kCurrentMax ? kCurrentMax : low);
+  if constexpr (kForm == CurrentForm::kExact) {
+    // |P| << shift stays below 2^29 (checked): a bias beyond 2^30 decides the clamp alone.
+    constexpr int32_t kBias = 1 << 30;
+    const int32_t low = bias < -kBias ? -kBias : bias;
+    const int32_t b = low > kBias ? kBias : low;
+    return static_cast<Stream>(sat16((sum * (1 << shift)) + b + residual));
+  }
 }
 
 template <CurrentForm kForm, Reset kReset>
