@@ -5,8 +5,7 @@
 
 #include <algorithm>
 
-#include "cpu/wide.h"
-#include "ops/lif/lif_block.h"
+#include "ops/lif/lif_wide.h"
 
 namespace lampyris {
 namespace {
@@ -43,15 +42,6 @@ struct BackwardScratch {
   alignas(64) T grad_threshold[kLifBlock];
   alignas(64) T grad_gain[kLifBlock];
 };
-
-template <typename X>
-LAMPYRIS_INLINE NeuronConstants<Wide<Compute<X>>> constants_at(const BackwardScratch<X>& m,
-                                                               int64_t at, Compute<X> v_reset) {
-  using F = Wide<Compute<X>>;
-  return {F::load(m.c.decay.lane(at)),         F::load(m.c.threshold.lane(at)),
-          F::load(m.c.gain.lane(at)),          F::load(m.c.half_width.lane(at)),
-          F::load(m.c.inverse_width.lane(at)), F(v_reset)};
-}
 
 template <bool kStream, typename F, typename X>
 LAMPYRIS_INLINE void put(F values, X* to, int64_t next) {
@@ -90,15 +80,18 @@ struct FromCodes {
 
   template <bool kStream, int kSteps>
   LAMPYRIS_WIDE_TARGET static void rows(const LifBackward<X>& a, BackwardScratch<X>& m, Sink& sink,
-                                        const BackwardRows<X>& r, int64_t o, int64_t count,
+                                        const BackwardRows<X>& rows, int64_t o, int64_t count,
                                         int steps) {
     using F = Wide<Compute<X>>;
     if constexpr (kSteps != 0) steps = kSteps;
+    const BackwardRows<X> r = rows;
     const bool trace = r.grad_v[0] != nullptr;
+    const ConstantRuns<Compute<X>> constants(m.c, o, a.v_reset);
+    Compute<X>* const carries = m.carry + o;
     for (int64_t k = 0; k < count; k += F::kCount) {
-      const NeuronConstants<F> c = constants_at(m, o + k, a.v_reset);
+      const NeuronConstants<F> c = constants.at(k);
       const auto codes = WideCodes<Compute<X>>::load(r.code + k);
-      F carry = F::load(m.carry + o + k);
+      F carry = F::load(carries + k);
       auto out = sink.from(k);
 #pragma GCC unroll 4
       for (int j = steps - 1; j >= 0; --j) {
@@ -112,7 +105,7 @@ struct FromCodes {
         carry = c.decay * grad_u;
       }
       out.end();
-      carry.store(m.carry + o + k);
+      carry.store(carries + k);
     }
   }
 };
@@ -125,16 +118,18 @@ struct FromState {
 
   template <bool kStream, int kSteps>
   LAMPYRIS_WIDE_TARGET static void rows(const LifBackward<X>& a, BackwardScratch<X>& m,
-                                        PlainGradients&, const BackwardRows<X>& r, int64_t o, int64_t count,
-                                        int steps) {
+                                        PlainGradients&, const BackwardRows<X>& rows, int64_t o,
+                                        int64_t count, int steps) {
     using F = Wide<Compute<X>>;
+    const BackwardRows<X> r = rows;
+    const ConstantRuns<Compute<X>> constants(m.c, o, a.v_reset);
     const bool trace = r.grad_v[0] != nullptr, inclusive = a.inclusive;
     const bool hard = a.reset == Reset::kHard, soft = a.reset == Reset::kSoft;
     const bool through = !a.detach_reset && a.reset != Reset::kNone;
     const bool floor = a.rounding == Rounding::kFloor, given = a.derivative != nullptr;
     const F zero(Compute<X>(0));
     for (int64_t k = 0; k < count; k += F::kCount) {
-      const NeuronConstants<F> c = constants_at(m, o + k, a.v_reset);
+      const NeuronConstants<F> c = constants.at(k);
       F carry = F::load(m.carry + o + k);
       F u = F::load(r.u[steps - 1] + k);
       for (int j = steps - 1; j >= 0; --j) {

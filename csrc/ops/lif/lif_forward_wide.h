@@ -4,13 +4,10 @@
 
 #include <algorithm>
 
-#include "cpu/wide.h"
-#include "ops/lif/lif_block.h"
+#include "ops/lif/lif_wide.h"
 
 namespace lampyris {
 namespace {
-
-enum class Store { kNone, kPlain, kStream, kAny };  // kAny: plain, if there is a row at all
 
 // Rows of up to four steps, from some neuron on; null where the operator does not want them.
 template <typename X>
@@ -77,75 +74,98 @@ struct GivenCurrents {
   LAMPYRIS_INLINE void done(int64_t, int, int64_t, int64_t) {}
 };
 
-// kSteps 0: as many as `steps` says.
-template <Reset kReset, Rounding kRounding, Store kStore, int kSteps, class Source, typename X>
+enum class Rest { kAny, kZeroStrict, kZeroInclusive };  // v_reset and the comparison, where known
+
+// What a step emits: spikes 0 and 1. (ilif has counts instead.)
+template <Reset kReset, Rounding kRounding, Rest kRest = Rest::kAny>
+struct Firing {
+  using Any = Firing<kReset, kRounding>;
+
+  template <typename F>
+  LAMPYRIS_INLINE static F step(F x, const NeuronConstants<F>& c, bool inclusive, F& v, F& u,
+                                MaskOf<F>& spike, MaskOf<F>& window, MaskOf<F>& carry) {
+    if constexpr (kRest == Rest::kAny) {
+      neuron_step<kReset, kRounding>(x, c, inclusive, v, u, spike, window, carry);
+    } else {
+      constexpr bool kInclusive = kRest == Rest::kZeroInclusive;
+      neuron_step<kReset, kRounding, true>(x, c, kInclusive, v, u, spike, window, carry);
+    }
+    return select(spike, F(1.0F), F(0.0F));
+  }
+};
+
+// kSteps 0: as many as `steps` says. Two vectors at a time, as a step waits for the one before; rows
+// are copied to locals, since stores of bytes could alias them.
+template <class Rule, int kSteps, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>& m,
-                                       const Source& source, const ForwardRows<X>& r, int64_t o,
+                                       const Source& source, const ForwardRows<X>& rows, int64_t o,
                                        int64_t count, int steps) {
   using T = Compute<X>;
   using F = Wide<T>;
   constexpr int64_t kWord = 32;
-  const F one(T(1)), zero(T(0)), v_reset(a.v_reset);
-  const bool inclusive = a.inclusive;
+  constexpr int kPair = 2;
+  const ForwardRows<X> r = rows;
+  const ConstantRuns<T> constants(m.c, o, a.v_reset);
+  const bool inclusive = a.inclusive, packs = r.plane[0] != nullptr;
+  const bool stream = a.stream && r.spikes[0] != m.spikes[0], dense = r.spikes[0] != nullptr;
+  const bool traces = r.state[0] != nullptr || r.trace[0] != nullptr;
+  T* const membrane = m.v + o;
   if constexpr (kSteps != 0) steps = kSteps;
   for (int64_t i = 0; i < count; i += kWord) {
     uint32_t fired[kStepsPerByte] = {};
-    for (int64_t k = i; k < i + kWord; k += F::kCount) {
-      const NeuronConstants<F> c{F::load(m.c.decay.lane(o + k)),
-                                 F::load(m.c.threshold.lane(o + k)),
-                                 F::load(m.c.gain.lane(o + k)),
-                                 F::load(m.c.half_width.lane(o + k)),
-                                 zero,
-                                 v_reset};
-      F v = F::load(m.v + o + k);
-      WideCodes<T> codes;
-      const auto current = source.from(k);
+    for (int64_t k = i; k < i + kWord; k += kPair * F::kCount) {
+      const NeuronConstants<F> c[kPair] = {constants.at(k), constants.at(k + F::kCount)};
+      F v[kPair] = {F::load(membrane + k), F::load(membrane + k + F::kCount)};
+      WideCodes<T> codes[kPair];
+      const auto first = source.from(k), second = source.from(k + F::kCount);
 #pragma GCC unroll 4
       for (int j = 0; j < steps; ++j) {
-        F u;
-        MaskOf<F> spike, window, carry;
-        neuron_step<kReset, kRounding>(current(j), c, inclusive, v, u, spike, window, carry);
-        codes.add(j, window, carry);
-        fired[j] |= spike.word() << (k - i);
-        if constexpr (kStore == Store::kStream) {
-          select(spike, one, zero).stream(r.spikes[j] + k);
-        } else if constexpr (kStore == Store::kPlain) {
-          __builtin_prefetch(r.spikes[j] + k + r.next_out, 1);
-          select(spike, one, zero).store(r.spikes[j] + k);
-        } else if constexpr (kStore == Store::kAny) {
-          if (r.spikes[j] != nullptr) select(spike, one, zero).store(r.spikes[j] + k);
+        const F current[kPair] = {first(j), second(j)};
+        F u[kPair], out[kPair];
+        MaskOf<F> spike[kPair], window[kPair], carry[kPair];
+#pragma GCC unroll 2
+        for (int p = 0; p < kPair; ++p) {
+          out[p] = Rule::step(current[p], c[p], inclusive, v[p], u[p], spike[p], window[p],
+                              carry[p]);
+          codes[p].add(j, window[p], carry[p]);
         }
-        if (r.state[j] != nullptr) u.store(r.state[j] + k);
-        if (r.trace[j] != nullptr) v.store(r.trace[j] + k);
+        if (packs) {
+          fired[j] |= (spike[0].word() | spike[1].word() << F::kCount) << (k - i);
+        }
+        if (stream) {
+          out[0].stream(r.spikes[j] + k);
+          out[1].stream(r.spikes[j] + k + F::kCount);
+        } else if (dense) {
+          __builtin_prefetch(r.spikes[j] + k + r.next_out, 1);
+          __builtin_prefetch(r.spikes[j] + k + F::kCount + r.next_out, 1);
+          out[0].store(r.spikes[j] + k);
+          out[1].store(r.spikes[j] + k + F::kCount);
+        }
+        if (!traces) continue;
+        for (int p = 0; p < kPair; ++p) {
+          if (r.state[j] != nullptr) u[p].store(r.state[j] + k + p * F::kCount);
+          if (r.trace[j] != nullptr) v[p].store(r.trace[j] + k + p * F::kCount);
+        }
       }
-      v.store(m.v + o + k);
-      if (r.code != nullptr) codes.store(r.code + k);
+      for (int p = 0; p < kPair; ++p) {
+        v[p].store(membrane + k + p * F::kCount);
+        if (r.code != nullptr) codes[p].store(r.code + k + p * F::kCount);
+      }
     }
-    if (r.plane[0] == nullptr) continue;
-#pragma GCC unroll 4
-    for (int j = 0; j < steps; ++j) r.plane[j][i / kWord] = fired[j];
+    for (int j = 0; packs && j < steps; ++j) r.plane[j][i / kWord] = fired[j];
   }
 }
 
-template <Reset kReset, Rounding kRounding, class Source, typename X>
+template <class Rule, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>& m,
                                        const Source& source, const ForwardRows<X>& r, int64_t o,
                                        int64_t count, int steps) {
-  constexpr int kFull = kStepsPerByte;
   if constexpr (kWideUnrolls) {
-    if (steps == kFull && r.spikes[0] == nullptr) {
-      return forward_rows<kReset, kRounding, Store::kNone, kFull>(a, m, source, r, o, count, steps);
-    }
-    if (steps == kFull && a.stream && r.spikes[0] != m.spikes[0]) {
-      return forward_rows<kReset, kRounding, Store::kStream, kFull>(a, m, source, r, o, count,
-                                                                    steps);
-    }
-    if (steps == kFull) {
-      return forward_rows<kReset, kRounding, Store::kPlain, kFull>(a, m, source, r, o, count,
-                                                                   steps);
+    if (steps == kStepsPerByte) {
+      return forward_rows<Rule, kStepsPerByte>(a, m, source, r, o, count, steps);
     }
   }
-  forward_rows<kReset, kRounding, Store::kAny, 0>(a, m, source, r, o, count, steps);
+  forward_rows<typename Rule::Any, 0>(a, m, source, r, o, count, steps);
 }
 
 template <typename X>
@@ -165,7 +185,7 @@ LAMPYRIS_INLINE ForwardRows<X> rows_at(const LifForward<X>& a, int64_t t, int64_
 }
 
 // The last neurons, fewer than a lane: computed in the scratch, copied where they belong.
-template <Reset kReset, Rounding kRounding, class Source, typename X>
+template <class Rule, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_tail(const LifForward<X>& a, ForwardScratch<X>& m,
                                        const Source& source, const ForwardRows<X>& to, int64_t o,
                                        int64_t count, int steps) {
@@ -177,7 +197,7 @@ LAMPYRIS_WIDE_TARGET void forward_tail(const LifForward<X>& a, ForwardScratch<X>
     if (to.plane[j] != nullptr) r.plane[j] = m.plane[j];
   }
   if (to.code != nullptr) r.code = m.code;
-  forward_rows<kReset, kRounding>(a, m, source, r, o, kLifLane, steps);
+  forward_rows<Rule>(a, m, source, r, o, kLifLane, steps);
   for (int j = 0; j < steps; ++j) {
     if (to.spikes[j] != nullptr) std::copy_n(m.spikes[j], count, to.spikes[j]);
     if (to.state[j] != nullptr) std::copy_n(m.state[j], count, to.state[j]);
@@ -190,7 +210,7 @@ LAMPYRIS_WIDE_TARGET void forward_tail(const LifForward<X>& a, ForwardScratch<X>
   if (to.code != nullptr) std::copy_n(m.code, count, to.code);
 }
 
-template <Reset kReset, Rounding kRounding, class Source, typename X>
+template <class Rule, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_block(const LifForward<X>& a, int64_t first, Source& source,
                                         ForwardScratch<X>& m) {
   const int64_t count = std::min(kLifBlock, a.neurons - first);
@@ -210,9 +230,9 @@ LAMPYRIS_WIDE_TARGET void forward_block(const LifForward<X>& a, int64_t first, S
         source.tail(t, steps, n, lanes);
       }
       if (lanes < kLifLane) {
-        forward_tail<kReset, kRounding>(a, m, source, r, o, lanes, steps);
+        forward_tail<Rule>(a, m, source, r, o, lanes, steps);
       } else {
-        forward_rows<kReset, kRounding>(a, m, source, r, o, lanes, steps);
+        forward_rows<Rule>(a, m, source, r, o, lanes, steps);
       }
       source.done(t, steps, n, lanes);
       o += lanes;
@@ -221,38 +241,50 @@ LAMPYRIS_WIDE_TARGET void forward_block(const LifForward<X>& a, int64_t first, S
   if (a.membrane_out == MembraneOut::kLast) std::copy_n(m.v, count, a.membrane + first);
 }
 
-template <Reset kReset, Rounding kRounding, class Source, typename X>
+template <class Rule, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_range(const LifForward<X>& a, Source& source, int64_t begin,
                                         int64_t end) {
   ForwardScratch<X> m;
   for (int64_t block = begin; block < end; ++block) {
-    forward_block<kReset, kRounding>(a, block * kLifBlock, source, m);
+    forward_block<Rule>(a, block * kLifBlock, source, m);
   }
   if (a.stream) stream_fence();
 }
 
-template <Rounding kRounding, class Source, typename X>
-void forward_rounded(const LifForward<X>& a, Source& source, int64_t begin, int64_t end) {
-  switch (a.reset) {
-    case Reset::kHard:
-      return forward_range<Reset::kHard, kRounding>(a, source, begin, end);
-    case Reset::kSoft:
-      return forward_range<Reset::kSoft, kRounding>(a, source, begin, end);
-    case Reset::kNone:
-      return forward_range<Reset::kNone, kRounding>(a, source, begin, end);
-  }
-}
-
-// Integers are held in float32 or float64 (Rounding::kFloor needs 18 bits).
-template <typename X>
-void forward_any(const LifForward<X>& a, int64_t begin, int64_t end) {
-  GivenCurrents<X> source(a);
-  if constexpr (std::is_same_v<X, Compute<X>>) {
-    if (a.rounding == Rounding::kFloor) {
-      return forward_rounded<Rounding::kFloor>(a, source, begin, end);
+// The same by lif's rule; the usual one, a strict comparison at rest 0, has its own.
+template <Reset kReset, Rounding kRounding, class Source, typename X>
+void forward_range(const LifForward<X>& a, Source& source, int64_t begin, int64_t end) {
+  if constexpr (kWideUnrolls && kRounding == Rounding::kNone) {
+    if (a.v_reset == 0 && !a.inclusive) {
+      return forward_range<Firing<kReset, kRounding, Rest::kZeroStrict>>(a, source, begin, end);
     }
   }
-  forward_rounded<Rounding::kNone>(a, source, begin, end);
+  forward_range<Firing<kReset, kRounding>>(a, source, begin, end);
+}
+
+template <Reset kReset, typename X>
+void forward_reset(const LifForward<X>& a, int64_t begin, int64_t end) {
+  GivenCurrents<X> source(a);
+  // Integers are held in float32 or float64 (Rounding::kFloor needs 18 bits).
+  if constexpr (std::is_same_v<X, Compute<X>>) {
+    if (a.rounding == Rounding::kFloor) {
+      return forward_range<kReset, Rounding::kFloor>(a, source, begin, end);
+    }
+  }
+  if constexpr (kWideUnrolls) {
+    if (a.v_reset == 0 && a.inclusive) {
+      using Rule = Firing<kReset, Rounding::kNone, Rest::kZeroInclusive>;
+      return forward_range<Rule>(a, source, begin, end);
+    }
+  }
+  forward_range<kReset, Rounding::kNone>(a, source, begin, end);
+}
+
+template <typename X>
+void forward_any(const LifForward<X>& a, int64_t begin, int64_t end) {
+  if (a.reset == Reset::kHard) return forward_reset<Reset::kHard>(a, begin, end);
+  if (a.reset == Reset::kSoft) return forward_reset<Reset::kSoft>(a, begin, end);
+  forward_reset<Reset::kNone>(a, begin, end);
 }
 
 }  // namespace
