@@ -17,6 +17,7 @@ from lampyris import _library
 _library.load()
 
 from lampyris.ops.fake_quantize import fake_quantize  # noqa: E402
+from lampyris.ops.ilif import ilif, ilif_expand  # noqa: E402
 from lampyris.ops.kernel_log import KernelRecord, record_kernels  # noqa: E402
 from lampyris.ops.lif import lif  # noqa: E402
 from lampyris.ops.lif_conv2d import lif_conv2d, lif_linear  # noqa: E402
@@ -33,6 +34,8 @@ __all__ = [
     "KernelRecord",
     "Spikes",
     "fake_quantize",
+    "ilif",
+    "ilif_expand",
     "lif",
     "lif_conv2d",
     "lif_linear",

@@ -20,6 +20,7 @@ __all__ = ["integer"]
 
 if importlib.util.find_spec("torch") is not None:
     from lampyris.reference.fake_quantize import fake_quantize
+    from lampyris.reference.ilif import ilif, ilif_expand
     from lampyris.reference.lif import lif
     from lampyris.reference.lif_conv2d import lif_conv2d, lif_linear
     from lampyris.reference.magnitude_mask import magnitude_mask, nm_mask
@@ -32,6 +33,8 @@ if importlib.util.find_spec("torch") is not None:
 
     __all__ += [
         "fake_quantize",
+        "ilif",
+        "ilif_expand",
         "lif",
         "lif_conv2d",
         "lif_linear",

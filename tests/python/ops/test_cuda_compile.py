@@ -16,6 +16,7 @@ ARCHITECTURES = ("80", "90", "120")
 # Registers of the largest kernel of a file on any architecture; 65536 / 256 threads / 64 = 4 blocks.
 BUDGET = {
     "fake_quantize": 80,
+    "ilif": 72,
     "lif": 72,
     "magnitude_mask": 56,
     "pack_spikes": 56,
