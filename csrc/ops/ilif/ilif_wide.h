@@ -29,8 +29,8 @@ struct FromCounts {
 
   template <bool kStream, int kSteps>
   LAMPYRIS_WIDE_TARGET static void rows(const LifBackward<X>& a, BackwardScratch<X>& m,
-                                        const BackwardRows<X>& rows, int64_t o, int64_t count,
-                                        int steps) {
+                                        PlainGradients&, const BackwardRows<X>& rows, int64_t o,
+                                        int64_t count, int steps) {
     using F = Wide<Compute<X>>;
     const BackwardRows<X> r = rows;
     const ConstantRuns<Compute<X>> constants(m.c, o, a.v_reset);
@@ -66,12 +66,14 @@ struct FromCounts {
 
 template <typename X>
 void counts_forward(const LifForward<X>& a, int64_t begin, int64_t end) {
-  forward_range<Counting>(a, begin, end);
+  GivenCurrents<X> source(a);
+  forward_range<Counting>(a, source, begin, end);
 }
 
 template <typename X>
 void counts_backward(const LifBackward<X>& a, int64_t begin, int64_t end) {
-  backward_range<FromCounts<X>>(a, begin, end);
+  PlainGradients sink;
+  backward_range<FromCounts<X>>(a, sink, begin, end);
 }
 
 }  // namespace
