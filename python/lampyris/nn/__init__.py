@@ -16,6 +16,7 @@ from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
 from .folding import batch_first
 from .fused import reason, set_fused, takes_fused_path
 from .head import DetectionHead
+from .ilif import ILIF
 from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
 from .monitor import Monitor, Rate, monitor
 from .neuron import IF, LIF, PLIF
@@ -24,10 +25,11 @@ from .stem import Stem, set_time_steps
 from .streaming import Streaming, streaming
 from .time_distributed import TimeDistributed
 
-LAYERS = (LIF, IF, PLIF, Conv2d, TDBatchNorm2d, Stem, MaxPool2d, Upsample, Concat, TimeMean, Identity)
+LAYERS = (LIF, IF, PLIF, ILIF, Conv2d, TDBatchNorm2d, Stem, MaxPool2d, Upsample, Concat, TimeMean, Identity)
 
 __all__ = [
     "IF",
+    "ILIF",
     "LAYERS",
     "LCB",
     "LIF",

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from lampyris import ops
 
+from .ilif import ILIF
 from .neuron import LIF
 
 __all__ = ["Monitor", "Rate", "monitor"]
 
-NEURONS: tuple[type, ...] = (LIF,)
+NEURONS = (LIF, ILIF)
 
 
 @dataclass(frozen=True)

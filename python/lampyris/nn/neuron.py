@@ -62,10 +62,7 @@ class LIF(torch.nn.Module):
         self._set("width", width)
 
     def _set(self, name: str, value: float | Tensor) -> None:
-        if isinstance(value, Tensor) and not isinstance(value, torch.nn.Parameter):
-            self.register_buffer(name, value)
-        else:
-            setattr(self, name, value)
+        keep_setting(self, name, value)
 
     def forward(self, x: Tensor, state: Tensor | None = ...) -> Tensor | tuple[Tensor, Tensor]:
         """Spikes of the currents x, from rest or from ``state``.
@@ -130,8 +127,7 @@ class LIF(torch.nn.Module):
         return torch.full(x.shape[1:], self.v_reset, dtype=dtype, device=x.device)
 
     def extra_repr(self) -> str:
-        shown = (f"{name}={_show(getattr(self, name))}" for name in ("decay", "threshold", "gain"))
-        return f"{', '.join(shown)}, reset={self.reset!r}"
+        return f"{show_settings(self)}, reset={self.reset!r}"
 
 
 class IF(LIF):
@@ -228,6 +224,19 @@ class PLIF(LIF):
     def gain(self) -> float | Tensor:
         """Factor of the input."""
         return 1 - self.decay if self.decay_input else self.own_gain
+
+
+def keep_setting(neuron: torch.nn.Module, name: str, value: float | Tensor) -> None:
+    """Set an attribute: a Tensor as a buffer, a Parameter as itself."""
+    if isinstance(value, Tensor) and not isinstance(value, torch.nn.Parameter):
+        neuron.register_buffer(name, value)
+    else:
+        setattr(neuron, name, value)
+
+
+def show_settings(neuron: torch.nn.Module) -> str:
+    """decay, threshold and gain for a repr."""
+    return ", ".join(f"{name}={_show(getattr(neuron, name))}" for name in ("decay", "threshold", "gain"))
 
 
 def _show(value: float | Tensor) -> str:

@@ -164,7 +164,9 @@ def test_dropout_of_channels_and_in_evaluation():
         nn.Dropout(0.5, channels=True)(torch.ones(3, 2))
 
 
-@pytest.mark.parametrize("layer", [nn.LIF(0.8, reset="soft"), nn.PLIF(0.6, shape=(3, 1, 1)), nn.IF()])
+@pytest.mark.parametrize(
+    "layer", [nn.LIF(0.8, reset="soft"), nn.PLIF(0.6, shape=(3, 1, 1)), nn.IF(), nn.ILIF()]
+)
 def test_neurons_compile_and_export(layer):
     x = maps(4, 2, 3, 5, 5)
     torch._dynamo.reset()
@@ -172,3 +174,18 @@ def test_neurons_compile_and_export(layer):
     spikes, state = compiled(x, None)
     assert torch.equal(spikes, layer(x)) and torch.equal(compiled(x, state)[0], layer(x, state)[0])
     assert torch.equal(torch.export.export(layer, (x,)).module()(x), layer(x))
+
+
+def test_ilif_counts_and_expands():
+    layer, x = nn.ILIF(3, 0.5, 0.7, gain=1.5), maps(5, 2, 4, 3, 3) * 2
+    counts, v = layer(x, None)
+    expected, membrane = reference.ilif(x, 0.5, 0.7, 3, gain=1.5)
+    assert torch.equal(counts, expected) and torch.equal(v, membrane) and counts.max() > 1
+    spikes = layer.expand(counts)
+    assert spikes.shape == (15, 2, 4, 3, 3) and torch.equal(spikes.unflatten(0, (5, 3)).sum(1), counts)
+    again, trace = layer.run(x, membrane="trace")
+    assert torch.equal(again, counts) and torch.equal(trace[-1], v)
+    with nn.monitor(layer, membranes=True) as record:
+        layer(x)
+    assert record.rates[""].spikes == int(counts.sum()) and torch.equal(record.membranes[""][0], trace)
+    assert repr(layer) == "ILIF(max_spikes=3, decay=0.5, threshold=0.7, gain=1.5)"

@@ -16,6 +16,8 @@ NEURONS = {
     "LIF to v_reset": lambda: nn.LIF(0.7, 0.6, v_reset=-0.2, gain=0.5),
     "IF": nn.IF,
     "soft IF": lambda: nn.IF(reset="soft"),
+    "ILIF": nn.ILIF,
+    "learned ILIF": lambda: nn.ILIF(3, torch.nn.Parameter(torch.tensor(0.5)), gain=torch.ones(3, 1, 1)),
     "PLIF": lambda: nn.PLIF(0.6, shape=(3, 1, 1)),
     "no reset": lambda: nn.LIF(0.8, 0.6, reset="none", surrogate="atan"),
     "soft PLIF": lambda: nn.PLIF(0.6, learn=("decay", "threshold", "gain"), reset="soft"),
