@@ -38,6 +38,9 @@ LAMPYRIS_TEAM void tdbn_sum_tile(const Team& team, const TdbnInput<T>& a, const 
   const int64_t end = begin + kTdbnTileValues < values ? begin + kTdbnTileValues : values;
   double first = 0, second = 0;
   if (c < a.order.channels) {
+#if defined(__CUDACC__)
+#pragma unroll 1  // unrolled 64-bit divisions spill registers
+#endif
     for (int64_t i = begin + team.lane() / tile.channels; i < end; i += rows) {
       pair(i / per_step, a.order.neuron(c, i % per_step), c, first, second);
     }
