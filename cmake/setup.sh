@@ -5,7 +5,7 @@ python=$1
 venv=$2
 
 packages=(g++ cmake ninja-build ccache pkg-config libfmt-dev libgtest-dev libbenchmark-dev
-          nlohmann-json3-dev)
+          nlohmann-json3-dev iverilog yosys)
 # A Debian Python needs its headers and venv from packages; other builds bring them along.
 if [ "$(command -v "$python" || true)" = /usr/bin/python3 ] || ! command -v "$python" >/dev/null; then
   packages+=(python3 python3-dev python3-venv)

@@ -1,5 +1,7 @@
 #include "firefly/config.h"
 
+#include <array>
+
 #include "core/error.h"
 
 namespace lampyris::firefly {
@@ -20,6 +22,20 @@ const std::vector<std::string>& preset_names() {
 void check_parallelism(std::string_view op, int parallelism) {
   if (parallelism != 16 && parallelism != 32)
     fail("{}: parallelism must be 16 or 32, got {}", op, parallelism);
+}
+
+namespace {
+constexpr std::array<std::string_view, 3> kDatapaths = {"functional", "cascade", "tree"};
+}
+
+std::string_view datapath_name(Datapath datapath) {
+  return kDatapaths[static_cast<size_t>(datapath)];
+}
+
+Datapath parse_datapath(std::string_view op, std::string_view text) {
+  for (size_t i = 0; i < kDatapaths.size(); ++i)
+    if (text == kDatapaths[i]) return static_cast<Datapath>(i);
+  fail("{}: datapath must be functional, cascade or tree, got \"{}\"", op, text);
 }
 
 Config preset_config(std::string_view preset, int parallelism) {

@@ -20,6 +20,14 @@ inline constexpr int kMaxShift = 4;
 inline constexpr int64_t kMaxTransfer = int64_t{1} << 23;  // DataMover length field
 inline constexpr int64_t kFlattenBits = 9 * 8 * 4;         // inputs of a fully connected layer
 
+// What computes a layer: packed bits at processor speed, or one of the two arrays clock by clock
+// (docs/firefly.md): chains of eight cascaded slices, or single slices behind a ternary tree.
+enum class Datapath : uint8_t { kFunctional, kCascade, kTree };
+
+std::string_view datapath_name(Datapath datapath);
+// Throws std::invalid_argument naming `op`.
+Datapath parse_datapath(std::string_view op, std::string_view text);
+
 struct Config {
   std::string preset;
   int parallelism = 16;  // P: output channels, and input channels per tap
@@ -29,6 +37,7 @@ struct Config {
   int stream_bus_bytes = 16;                   // extension: one port each way
   double ddr_bytes_per_cycle = 16;             // cap over all ports together
   int64_t max_output_transfer = kMaxTransfer;  // bytes of one output command
+  Datapath datapath = Datapath::kFunctional;  // counted as the tree, the released source
   int cores = 1;
   double watts = 0;  // published power of the programmable logic, 0 if none
 };

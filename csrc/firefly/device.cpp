@@ -31,8 +31,9 @@ uint32_t clip32(int64_t count) {
 Device::Device(const DeviceOptions& options)
     : options_(options), config_(preset_config(options.preset, options.parallelism)) {
   check_parallelism("device", options.parallelism);
-  if (options.datapath != "functional")
-    fail("device: datapath must be \"functional\", got \"{}\"", options.datapath);
+  config_.datapath = parse_datapath("device", options.datapath);
+  if (config_.datapath != Datapath::kFunctional)
+    fail("device: datapath must be functional, got \"{}\"", options.datapath);
   constexpr uint64_t kLeast = 4096, kMost = uint64_t{1} << 32;
   if (options.memory_bytes < kLeast || options.memory_bytes > kMost)
     fail("device: memory_bytes must be {} to {}, got {}", kLeast, kMost, options.memory_bytes);
@@ -139,27 +140,23 @@ void Device::finish() {
   if (pending_ == Pending::kNone) return;
   CommandTrace* trace = options_.trace ? &trace_ : nullptr;
   if (trace) *trace = {};
-  CommandCounters counters;
-  CommandCycles cycles;
+  Outcome outcome;
   if (pending_ == Pending::kExtension) {
-    const Command command = decode_command(values_);
-    counters = run_command(command, options_.parallelism, memory(), trace);
-    cycles = command_cycles(command, config_);
+    outcome = execute_command(decode_command(values_), config_, memory(), trace);
   } else {
-    const V1Command command = decode_v1(values_);
-    run_v1(command, options_.parallelism, weight_fifo_, bias_fifo_, memory(), trace);
-    cycles = v1_cycles(command, config_);
+    outcome =
+        execute_v1(decode_v1(values_), config_, weight_fifo_, bias_fifo_, memory(), trace);
     weight_fifo_.clear();
     bias_fifo_.clear();
     v1_done_ = true;
   }
   pending_ = Pending::kNone;
   status_ = (status_ & ~kStatusBusy) | kStatusDone;
-  const uint64_t total = static_cast<uint64_t>(cycles.total);
+  const uint64_t total = static_cast<uint64_t>(outcome.cycles.total);
   values_[reg::kCyclesLow / 4] = static_cast<uint32_t>(total);
   values_[reg::kCyclesHigh / 4] = static_cast<uint32_t>(total >> 32);
-  values_[reg::kClamped / 4] = clip32(counters.clamped);
-  values_[reg::kSaturated / 4] = clip32(counters.saturated);
+  values_[reg::kClamped / 4] = clip32(outcome.counters.clamped);
+  values_[reg::kSaturated / 4] = clip32(outcome.counters.saturated);
 }
 
 }  // namespace lampyris::firefly

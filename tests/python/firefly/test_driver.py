@@ -94,7 +94,7 @@ def test_refusals():
         firefly.Driver(object())
     with pytest.raises(ValueError, match="keep must be stored or results"):
         firefly.Driver(firefly.Device(), keep="all")
-    with pytest.raises(ValueError, match='datapath must be "functional", got "cascades"'):
+    with pytest.raises(ValueError, match='datapath must be functional, cascade or tree, got "cascades"'):
         firefly.Device(datapath="cascades")
     with pytest.raises(KeyError):
         driver.run(image, spikes).spikes["nothing"]
