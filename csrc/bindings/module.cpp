@@ -8,16 +8,19 @@ namespace py = pybind11;
 namespace lampyris {
 void bind_io(py::module_& m);
 void bind_firefly(py::module_& m);
+void bind_ecc(py::module_& m);
 void bind_events(py::module_& m);
 }  // namespace lampyris
 
 PYBIND11_MODULE(_native, m) {
-  m.doc() = "Torch-free core of Lampyris: hardware model, weight images, event files.";
+  m.doc() = "Torch-free core of Lampyris: hardware model, codes, weight images, event files.";
   m.attr("build_id") = LAMPYRIS_BUILD_ID;
   auto io = m.def_submodule("io");
   auto firefly = m.def_submodule("firefly");
+  auto ecc = m.def_submodule("ecc");
   auto events = m.def_submodule("events");
   lampyris::bind_io(io);
   lampyris::bind_firefly(firefly);
+  lampyris::bind_ecc(ecc);
   lampyris::bind_events(events);
 }

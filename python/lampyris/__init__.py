@@ -22,6 +22,7 @@ _PARTS = (
     "console",
     "data",
     "deploy",
+    "ecc",
     "files",
     "firefly",
     "memory",

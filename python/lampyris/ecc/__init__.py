@@ -1,0 +1,16 @@
+"""Error-correcting codes for weight memories, and the field arithmetic below them.
+
+Nothing here needs torch. A polynomial over GF(2) is an integer whose bit i is the coefficient of x^i,
+or a sequence of exponents: 0b1011 and (3, 1, 0) are both x^3 + x + 1.
+
+Example:
+    >>> from lampyris import ecc
+    >>> ecc.is_irreducible((45, 4, 3, 1, 0)), ecc.order(0b1011)
+    (True, 7)
+"""
+
+from __future__ import annotations
+
+from lampyris.ecc.polynomials import is_irreducible, is_primitive, mod, multiply, order, polynomial
+
+__all__ = ["is_irreducible", "is_primitive", "mod", "multiply", "order", "polynomial"]
