@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <vector>
 
@@ -103,19 +102,5 @@ void run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv, argv + argc);
-  if (arguments.size() < 4) {
-    std::fprintf(stderr, "usage: detect _ops.so detector.pt2 image.ppm [map.bin]\n");
-    return 2;
-  }
-  try {
-    run(arguments);
-  } catch (const c10::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what_without_backtrace());
-    return 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lampyris::run_main(argc, argv, 3, "detect _ops.so detector.pt2 image.ppm [map.bin]", run);
 }

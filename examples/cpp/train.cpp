@@ -3,7 +3,6 @@
 // gradients.bin: parameters, then their gradients on the first batch, float32 one after the other.
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -107,19 +106,5 @@ void run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv, argv + argc);
-  if (arguments.size() < 3) {
-    std::fprintf(stderr, "usage: train _ops.so digits.bin [gradients.bin]\n");
-    return 2;
-  }
-  try {
-    run(arguments);
-  } catch (const c10::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what_without_backtrace());
-    return 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lampyris::run_main(argc, argv, 2, "train _ops.so digits.bin [gradients.bin]", run);
 }

@@ -193,7 +193,8 @@ struct PackWeights {
         }
         for (int64_t i = 0; i < std::min(kSide, last - k); ++i) {
           for (int64_t j = 0; j < kSide; ++j) {
-            to[i * channels + j] = o + j < s.out_channels ? weight[(o + j) * columns + k + i] : 0.0F;
+            const bool inside = o + j < s.out_channels;
+          to[i * channels + j] = inside ? weight[(o + j) * columns + k + i] : 0.0F;
           }
         }
       }

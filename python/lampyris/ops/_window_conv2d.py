@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from lampyris.ops import _conv2d_gradients
+
 __all__: list[str] = []
 
 
@@ -14,8 +16,7 @@ def _(words, carrier, codes, weight, bias, stride, padding, groups, precision):
 
 @torch.library.register_fake("lampyris::_window_conv2d_grad_input")
 def _(carrier, codes, grad, weight, stride, padding, groups, precision):
-    n, c, h, w = carrier.shape
-    return carrier.new_empty_strided((n, c, h, w), (c * h * w, 1, c * w, c))
+    return _conv2d_gradients.empty_channels_last(carrier, carrier.shape)
 
 
 def _setup(ctx, inputs, output) -> None:
@@ -28,22 +29,18 @@ def _backward(ctx, grad):
     if grad is None:
         return (None,) * 9
     words, carrier, codes, weight = ctx.saved_tensors
-    _, to_carrier, _, to_weight, to_bias, *_ = ctx.needs_input_grad
-    dx = dw = db = None
-    if to_carrier:
-        dx = torch.ops.lampyris._window_conv2d_grad_input(carrier, codes, grad, weight, *ctx.options)
-    if to_weight:
-        dw = torch.ops.lampyris._spike_conv2d_grad_weight(words, carrier, grad, weight, *ctx.options)
-    if to_bias:
-        db = grad.sum((0, 2, 3))
+
+    def to_input():
+        return torch.ops.lampyris._window_conv2d_grad_input(carrier, codes, grad, weight, *ctx.options)
+
+    _, to_carrier, _, *wanted = ctx.needs_input_grad[:5]
+    dx, dw, db = _conv2d_gradients.gradients(
+        (to_carrier, *wanted), to_input, words, carrier, grad, weight, ctx.options
+    )
     return None, dx, None, dw, db, *(None,) * 4
 
 
-def _no_double_backward(ctx, *grads):
-    raise RuntimeError("spike_conv2d: must not be differentiated twice, got a double backward")
-
-
 torch.library.register_autograd("lampyris::_window_conv2d", _backward, setup_context=_setup)
-torch.library.register_autograd("lampyris::_window_conv2d_grad_input", _no_double_backward)
+torch.library.register_autograd("lampyris::_window_conv2d_grad_input", _conv2d_gradients.no_double_backward)
 for _device in ("cpu", "cuda"):
     torch.library.register_autocast("lampyris::_window_conv2d", _device, torch.float32)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lampyris.ops import _window_conv2d  # noqa: F401  (registers its gradient)
+from lampyris.ops._conv2d_gradients import empty_channels_last, gradients, no_double_backward
 from lampyris.ops.pack_spikes import pack_spikes
 from lampyris.ops.spikes import Spikes
 
@@ -107,36 +108,25 @@ def _int8(words, carrier, weight, bias, stride, padding, groups, scale) -> Tenso
     return out * (scale.view(-1, 1, 1) if isinstance(scale, Tensor) and scale.dim() else scale)
 
 
-def _out_size(size, kernel, stride, padding):
-    return (size + 2 * padding - kernel) // stride + 1
-
-
-def _empty_channels_last(like: Tensor, n, c, h, w) -> Tensor:
-    return like.new_empty_strided((n, c, h, w), (c * h * w, 1, c * w, c))
+def _output_shape(carrier: Tensor, weight: Tensor, stride: int, padding: int) -> tuple[int, int, int, int]:
+    n, _, h, w = carrier.shape
+    out, _, kernel_h, kernel_w = weight.shape
+    return n, out, (h + 2 * padding - kernel_h) // stride + 1, (w + 2 * padding - kernel_w) // stride + 1
 
 
 @torch.library.register_fake("lampyris::spike_conv2d")
 def _(words, carrier, weight, bias, stride, padding, groups, precision):
-    n, _, h, w = carrier.shape
-    out, _, kernel_h, kernel_w = weight.shape
-    h, w = _out_size(h, kernel_h, stride, padding), _out_size(w, kernel_w, stride, padding)
-    return _empty_channels_last(weight, n, out, h, w)
+    return empty_channels_last(weight, _output_shape(carrier, weight, stride, padding))
 
 
 @torch.library.register_fake("lampyris::spike_conv2d_int8")
 def _(words, carrier, weight, bias, stride, padding, groups):
-    n, _, h, w = carrier.shape
-    out, _, kernel_h, kernel_w = weight.shape
-    h, w = _out_size(h, kernel_h, stride, padding), _out_size(w, kernel_w, stride, padding)
-    return _empty_channels_last(words, n, out, h, w)
+    return empty_channels_last(words, _output_shape(carrier, weight, stride, padding))
 
 
 @torch.library.register_fake("lampyris::_spike_conv2d_exact")
 def _(words, carrier, weight, bias, shift, stride, padding, groups):
-    n, _, h, w = carrier.shape
-    out, _, kernel_h, kernel_w = weight.shape
-    h, w = _out_size(h, kernel_h, stride, padding), _out_size(w, kernel_w, stride, padding)
-    return words.new_empty_strided((n, out, h, w), (out * h * w, 1, out * w, out), dtype=torch.float32)
+    return empty_channels_last(words, _output_shape(carrier, weight, stride, padding), torch.float32)
 
 
 @torch.library.register_fake("lampyris::spike_linear_int8")
@@ -151,7 +141,7 @@ def _(words, carrier, grad, weight, stride, padding, groups, precision):
 
 @torch.library.register_fake("lampyris::_spike_conv2d_grad_input")
 def _(carrier, grad, weight, stride, padding, groups, precision):
-    return _empty_channels_last(carrier, *carrier.shape)
+    return empty_channels_last(carrier, carrier.shape)
 
 
 def _setup(ctx, inputs, output) -> None:
@@ -164,23 +154,16 @@ def _backward(ctx, grad):
     if grad is None:
         return (None,) * 8
     words, carrier, weight = ctx.saved_tensors
-    _, to_carrier, to_weight, to_bias, *_ = ctx.needs_input_grad
-    dx = dw = db = None
-    if to_carrier:
-        dx = torch.ops.lampyris._spike_conv2d_grad_input(carrier, grad, weight, *ctx.options)
-    if to_weight:
-        dw = torch.ops.lampyris._spike_conv2d_grad_weight(words, carrier, grad, weight, *ctx.options)
-    if to_bias:
-        db = grad.sum((0, 2, 3))
+
+    def to_input():
+        return torch.ops.lampyris._spike_conv2d_grad_input(carrier, grad, weight, *ctx.options)
+
+    dx, dw, db = gradients(ctx.needs_input_grad[1:4], to_input, words, carrier, grad, weight, ctx.options)
     return None, dx, dw, db, *(None,) * 4
 
 
-def _no_double_backward(ctx, *grads):
-    raise RuntimeError("spike_conv2d: must not be differentiated twice, got a double backward")
-
-
 torch.library.register_autograd("lampyris::spike_conv2d", _backward, setup_context=_setup)
-torch.library.register_autograd("lampyris::_spike_conv2d_grad_weight", _no_double_backward)
-torch.library.register_autograd("lampyris::_spike_conv2d_grad_input", _no_double_backward)
+torch.library.register_autograd("lampyris::_spike_conv2d_grad_weight", no_double_backward)
+torch.library.register_autograd("lampyris::_spike_conv2d_grad_input", no_double_backward)
 for _device in ("cpu", "cuda"):
     torch.library.register_autocast("lampyris::spike_conv2d", _device, torch.float32)
