@@ -46,6 +46,7 @@ void bind_firefly(py::module_& m) {
   bind_firefly_program(m);
   bind_firefly_device(m);
   bind_firefly_v1(m);
+  bind_firefly_difference(m);
   m.def("timing", &timing, py::arg("plan_json"), py::arg("tensors"), py::arg("preset"));
   m.def("presets", &preset_names);
   m.def(

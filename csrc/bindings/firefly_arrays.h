@@ -57,5 +57,6 @@ inline std::pair<std::string, std::vector<TensorTuple>> from_image(const Image& 
 void bind_firefly_program(py::module_& m);
 void bind_firefly_device(py::module_& m);
 void bind_firefly_v1(py::module_& m);
+void bind_firefly_difference(py::module_& m);
 
 }  // namespace lampyris

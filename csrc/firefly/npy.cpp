@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "core/error.h"
@@ -28,7 +29,8 @@ NpyType parse_type(std::string_view descr) {
   if (descr.starts_with("'|u1'")) return NpyType::kUint8;
   if (descr.starts_with("'|b1'")) return NpyType::kBool;
   if (descr.starts_with("'<i2'")) return NpyType::kInt16;
-  fail("npy: array must be uint8, bool or int16, got {}", descr.substr(0, descr.find(',')));
+  if (descr.starts_with("'<i4'")) return NpyType::kInt32;
+  fail("npy: array must be uint8, bool, int16 or int32, got {}", descr.substr(0, descr.find(',')));
 }
 
 std::vector<int64_t> parse_shape(std::string_view tuple) {
@@ -54,6 +56,10 @@ std::vector<int64_t> parse_shape(std::string_view tuple) {
 
 }  // namespace
 
+int npy_item_bytes(NpyType type) {
+  return type == NpyType::kInt32 ? 4 : (type == NpyType::kInt16 ? 2 : 1);
+}
+
 NpyArray read_npy(std::span<const uint8_t> file) {
   constexpr size_t kPrefix = 10, kLongPrefix = 12;
   if (file.size() < kLongPrefix || std::memcmp(file.data(), kMagic.data(), kMagic.size()) != 0)
@@ -70,13 +76,32 @@ NpyArray read_npy(std::span<const uint8_t> file) {
   if (!value_of(header, "fortran_order").starts_with("False"))
     fail("npy: array must be in C order, got Fortran order");
   array.shape = parse_shape(value_of(header, "shape"));
-  int64_t bytes = array.type == NpyType::kInt16 ? 2 : 1;
+  int64_t bytes = npy_item_bytes(array.type);
   for (const int64_t size : array.shape) bytes *= size;
   const auto data = file.subspan(start + length);
   if (static_cast<int64_t>(data.size()) != bytes)
     fail("npy: data must have {} bytes, got {}", bytes, data.size());
   array.bytes.assign(data.begin(), data.end());
   return array;
+}
+
+std::vector<uint8_t> write_npy(const NpyArray& array) {
+  constexpr size_t kPrefix = 10, kAlign = 64;  // data starts at a multiple of 64
+  constexpr std::string_view kTypes[] = {"|u1", "|b1", "<i2", "<i4"};
+  std::string shape;
+  for (const int64_t size : array.shape) shape += text("{}, ", size);
+  if (array.shape.size() > 1) shape.resize(shape.size() - 2);
+  std::string header = text("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
+                            kTypes[static_cast<size_t>(array.type)], shape);
+  header.resize((kPrefix + header.size() + kAlign) / kAlign * kAlign - kPrefix, ' ');
+  header.back() = '\n';
+  std::string head(kMagic);
+  head += {'\1', '\0', static_cast<char>(header.size() & 0xFF),
+           static_cast<char>(header.size() >> 8)};
+  head += header;
+  std::vector<uint8_t> file(head.begin(), head.end());
+  file.insert(file.end(), array.bytes.begin(), array.bytes.end());
+  return file;
 }
 
 }  // namespace lampyris::firefly

@@ -1,5 +1,5 @@
-// Reads NumPy's .npy format, versions 1 to 3: C order, uint8, bool or int16 little-endian.
-// Source: numpy.lib.format.
+// NumPy's .npy format: C order, uint8, bool, int16 or int32 little-endian. Reads versions 1 to 3,
+// writes version 1. Source: numpy.lib.format.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,10 @@
 
 namespace lampyris::firefly {
 
-enum class NpyType : uint8_t { kUint8, kBool, kInt16 };
+enum class NpyType : uint8_t { kUint8, kBool, kInt16, kInt32 };
+
+// Bytes of one element.
+int npy_item_bytes(NpyType type);
 
 struct NpyArray {
   NpyType type = NpyType::kUint8;
@@ -19,5 +22,8 @@ struct NpyArray {
 
 // Throws std::invalid_argument `npy: ...`.
 NpyArray read_npy(std::span<const uint8_t> file);
+
+// The file's bytes.
+std::vector<uint8_t> write_npy(const NpyArray& array);
 
 }  // namespace lampyris::firefly

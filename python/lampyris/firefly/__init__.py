@@ -16,26 +16,41 @@ Example:
 
 from __future__ import annotations
 
+from lampyris.firefly.differences import (
+    FirstDifference,
+    RunComparison,
+    compare_runs,
+    explain,
+    first_difference,
+)
 from lampyris.firefly.driver import Device, Driver, Result, check_program
 from lampyris.firefly.image import Image, load
 from lampyris.firefly.layers import Layer, build, conv, linear
 from lampyris.firefly.program import Neuron, Program
 from lampyris.firefly.timing import PRESETS, Timing, timing
+from lampyris.firefly.traces import FolderTrace, save_trace
 
 __all__ = [
     "PRESETS",
     "Device",
     "Driver",
+    "FirstDifference",
+    "FolderTrace",
     "Image",
     "Layer",
     "Neuron",
     "Program",
     "Result",
+    "RunComparison",
     "Timing",
     "build",
     "check_program",
+    "compare_runs",
     "conv",
+    "explain",
+    "first_difference",
     "linear",
     "load",
+    "save_trace",
     "timing",
 ]

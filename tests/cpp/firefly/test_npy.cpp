@@ -46,5 +46,21 @@ TEST(Npy, RefusesOthers) {
     EXPECT_THROW(read_npy(std::span(good).first(n)), std::invalid_argument) << n;
 }
 
+TEST(Npy, WritesWhatItReads) {
+  for (const auto& [type, shape, count] :
+       {std::tuple{NpyType::kBool, std::vector<int64_t>{2, 3}, size_t{6}},
+        std::tuple{NpyType::kInt32, std::vector<int64_t>{5}, size_t{20}},
+        std::tuple{NpyType::kInt16, std::vector<int64_t>{}, size_t{2}},
+        std::tuple{NpyType::kUint8, std::vector<int64_t>{1, 0, 4, 7}, size_t{0}}}) {
+    NpyArray array{type, shape, {}};
+    for (size_t i = 0; i < count; ++i) array.bytes.push_back(static_cast<uint8_t>(i));
+    const std::vector<uint8_t> file = write_npy(array);
+    EXPECT_EQ((file.size() - count) % 64, 0u);
+    const NpyArray back = read_npy(file);
+    EXPECT_EQ(std::tie(back.type, back.shape, back.bytes),
+              std::tie(array.type, array.shape, array.bytes));
+  }
+}
+
 }  // namespace
 }  // namespace lampyris::firefly
