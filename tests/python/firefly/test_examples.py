@@ -17,7 +17,9 @@ from lampyris import firefly
 TOOL = Path(__file__).parents[3] / "build" / "firefly-sim"
 
 
-@pytest.mark.parametrize("name", ["", ".arrays", ".driver", ".layers", ".program", ".timing"])
+@pytest.mark.parametrize(
+    "name", ["", ".arrays", ".differences", ".driver", ".layers", ".program", ".timing", ".traces"]
+)
 def test_docstrings(name):
     module = importlib.import_module("lampyris.firefly" + name)
     result = doctest.testmod(module, extraglobs={"np": np})
