@@ -45,4 +45,6 @@ def command(
 
         atomic_write(json, dumps(report.to_json(), indent=1) + "\n")
     print(report.summary())
+    if report.first is not None and report.first.explanation:
+        print(report.first.explanation)
     return 0 if report.ok else 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ class Difference:
     """The first differing value of one quantity of one layer; values by implementation.
 
     time_step, tile, pixel (y, x) and channel are None for counters; time_step is None for accumulators.
+    operands: spikes x weights, bias, residual, previous membrane, threshold of that value as the image has
+    them (`firefly.explain`); causes: which of them are not the model's, or whose value does not follow.
     """
 
     layer: str
@@ -24,6 +27,8 @@ class Difference:
     pixel: tuple[int, int] | None
     channel: int | None
     values: dict[str, int | float]
+    operands: dict[str, Any] | None = field(default=None, compare=False)
+    causes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         place = [
@@ -38,7 +43,13 @@ class Difference:
             if value is not None
         ]
         values = ", ".join(f"{name} {value}" for name, value in self.values.items())
-        return f"{self.layer}: {self.quantity} differs at {', '.join(place) or 'the counter'}: {values}"
+        line = f"{self.layer}: {self.quantity} differs at {', '.join(place) or 'the counter'}: {values}"
+        return "; ".join((line, *self.causes))
+
+    @property
+    def explanation(self) -> str:
+        """The operands as lines, "" where there are none."""
+        return "" if self.operands is None else self.operands["text"].rstrip()
 
     def to_json(self) -> dict:
         """The fields as JSON values."""

@@ -12,6 +12,7 @@ from lampyris.reference import integer
 
 from .compare import Comparison, compare_arrays, compare_counters
 from .exporting import integers_of
+from .first_difference import with_operands
 from .observed import Observed, from_device, from_recorder, from_trace
 from .verify_report import VerifyReport, layer_ranges
 
@@ -85,7 +86,20 @@ def verify(
     ]
     report.missing = _missing(network, report.comparisons, with_forward=model is not network)
     report.ranges = layer_ranges(network, report)
+    _explain_first(report, network, image, inputs, run_device)
     return report
+
+
+def _explain_first(
+    report: VerifyReport, network: IntegerNetwork, image: Any, inputs: np.ndarray, run_device: Any
+) -> None:
+    first = report.first
+    if first is None or first.image is None:
+        return
+    frame = inputs[first.image] if inputs.ndim == 4 else inputs[:, first.image]
+    (run,) = run_device(frame[None] if inputs.ndim == 4 else frame[:, None])
+    comparison = next(c for c in report.comparisons if c.first is first)
+    comparison.first = with_operands(first, network, image, run, frame)
 
 
 def _check_image(network: IntegerNetwork, image: Any) -> None:

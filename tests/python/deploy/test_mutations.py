@@ -84,6 +84,12 @@ def test_one_weight_bit(residual, layer):
 
     report = caught(network, edited(image, layer, "weights", flip), images, layer)
     assert report.first.channel == channel
+    centre = node.arrays["weight"].shape[2] // 2
+    weight = int(node.arrays["weight"][channel, busiest, centre, centre])
+    place = f"weight of input {busiest}, tap ({centre}, {centre})"
+    wrong = f"{place} is {weight ^ 1} in the image, {weight} in the model"
+    assert report.first.causes == (wrong,) and wrong in report.summary()
+    assert report.first.operands["value"] == report.first.values["device"]
 
 
 def test_one_weight_bit_of_the_output(residual):
@@ -103,7 +109,10 @@ def test_one_weight_bit_of_v1(chain):
     def flip(weights):
         weights[5] ^= 1
 
-    caught(network, edited(image, layer, "weights", flip), images, "l2")
+    report = caught(network, edited(image, layer, "weights", flip), images, "l2")
+    (cause,) = report.first.causes
+    assert cause.startswith("weight of input 0, tap (0, 0) is ")  # byte 5: output 5
+    assert report.first.channel == 5
 
 
 @pytest.mark.parametrize("layer", ["e1.c2", "e2.c2", "m.c1"])
@@ -122,13 +131,19 @@ def test_swapped_tiles(residual, layer):
 def test_wrong_threshold(residual, name, step):
     network, images, _ = residual
     threshold = network.node(name).arrays["threshold"] + step
-    caught(
+    report = caught(
         network,
         deploy.export(changed(network, name, threshold=threshold)),
         images,
         name,
         ("spikes", "membrane"),
     )
+    channel = report.first.channel
+    wrong = f"threshold is {threshold[channel]} in the image, {threshold[channel] - step} in the model"
+    assert report.first.causes == (wrong,)
+    charged = report.first.operands["neuron"]["charged"]
+    low, high = sorted((threshold[channel], threshold[channel] - step))
+    assert low < charged <= high
 
 
 def test_threshold_of_one_channel(residual):
@@ -138,6 +153,7 @@ def test_threshold_of_one_channel(residual):
     report = caught(network, deploy.export(changed(network, "m.l1", threshold=threshold)), images, "m.l1")
     assert report.first.channel == 37
     assert report.first.tile == 2
+    assert report.first.causes[0].startswith("threshold is ")
 
 
 def test_wrong_threshold_of_v1(chain):
@@ -159,7 +175,10 @@ def test_bias_of_one_channel_in_the_file(residual):
     def increase(bias):
         bias[2 * 21] ^= 1  # little-endian int16 of channel 21
 
-    assert caught(network, edited(image, "m.c1", "bias", increase), images, "m.c1").first.channel == 21
+    first = caught(network, edited(image, "m.c1", "bias", increase), images, "m.c1").first
+    assert first.channel == 21
+    bias = int(network.node("m.c1").arrays["bias"][21])
+    assert first.causes == (f"bias is {bias ^ 1} in the image, {bias} in the model",)
 
 
 def test_output_bias_added_once_too_often(residual, monkeypatch):
@@ -185,7 +204,10 @@ def test_neuron_one_step_late(residual, monkeypatch, name):
         return integer._lif(trace, node, [current])
 
     monkeypatch.setitem(integer._OPS, "lif", late)
-    caught(network, image, images, name, ("spikes", "membrane"))
+    first = caught(network, image, images, name, ("spikes", "membrane")).first
+    assert first.causes == (
+        f"reference against the image's operands, which give {int(first.values['device'])}",
+    )
 
 
 def test_frames_one_step_late(monkeypatch):
@@ -245,7 +267,8 @@ def test_stem_weight_on_the_host(residual):
     tensor = image.tensors[name].copy()
     tensor[10] ^= 1
     changed_image = firefly.Image(image.plan, {**image.tensors, name: tensor})
-    caught(network, changed_image, images, "stem")
+    (cause,) = caught(network, changed_image, images, "stem").first.causes
+    assert cause.startswith("weight of input 1, tap (0, 1) is ")
 
 
 def test_registers_that_disagree_with_the_plan_are_refused(residual):
