@@ -1,4 +1,4 @@
-// lampyris._native.ecc: polynomials over GF(2).
+// lampyris._native.ecc: polynomials over GF(2); the rest is in bind_ecc_*.cpp.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -31,6 +31,7 @@ py::int_ from_polynomial(const ecc::Gf2Polynomial& polynomial) {
 }
 
 void bind_ecc(py::module_& m) {
+  bind_ecc_bch(m);
   m.def(
       "is_irreducible", [](const py::int_& f) { return ecc::is_irreducible(to_polynomial(f)); },
       py::arg("polynomial"));

@@ -7,10 +7,24 @@ Example:
     >>> from lampyris import ecc
     >>> ecc.is_irreducible((45, 4, 3, 1, 0)), ecc.order(0b1011)
     (True, 7)
+    >>> code = ecc.BchCode(data_bits=45, t=3)
+    >>> code.m, code.code_bits, oct(code.generator)
+    (6, 63, '0o1701317')
 """
 
 from __future__ import annotations
 
+from lampyris.ecc.bch import ROOT_FINDERS, BchCode, DecodeResult
 from lampyris.ecc.polynomials import is_irreducible, is_primitive, mod, multiply, order, polynomial
 
-__all__ = ["is_irreducible", "is_primitive", "mod", "multiply", "order", "polynomial"]
+__all__ = [
+    "ROOT_FINDERS",
+    "BchCode",
+    "DecodeResult",
+    "is_irreducible",
+    "is_primitive",
+    "mod",
+    "multiply",
+    "order",
+    "polynomial",
+]
