@@ -1,6 +1,10 @@
 // Python module lampyris._native: the torch-free rooms, numpy in and numpy out.
 #include <pybind11/pybind11.h>
 
+#include <string>
+
+#include "cpu/isa.h"
+#include "cpu/parallel.h"
 #include "lampyris_build_id.h"
 
 namespace py = pybind11;
@@ -15,6 +19,12 @@ void bind_events(py::module_& m);
 PYBIND11_MODULE(_native, m) {
   m.doc() = "Torch-free core of Lampyris: hardware model, codes, weight images, event files.";
   m.attr("build_id") = LAMPYRIS_BUILD_ID;
+  m.def("threads", &lampyris::threads);
+  m.def("set_threads", &lampyris::set_threads, py::arg("count"));
+  m.def("isa", [] { return std::string(lampyris::isa_name(lampyris::isa())); });
+  m.def("set_isa", [](const std::string& name) {
+    return std::string(lampyris::isa_name(lampyris::set_isa(lampyris::parse_isa(name))));
+  });
   auto io = m.def_submodule("io");
   auto firefly = m.def_submodule("firefly");
   auto ecc = m.def_submodule("ecc");
