@@ -38,7 +38,9 @@ def best(run: Callable[[], object], seconds: float, most: int = 1000) -> tuple[f
     return min(cpu), min(clock)
 
 
-def layer(channels: int, side: int, density: float, outputs: int = 0, leak: str = "before") -> dict[str, object]:
+def layer(
+    channels: int, side: int, density: float, outputs: int = 0, leak: str = "before"
+) -> dict[str, object]:
     """One 3 x 3 CONV command with neurons on a map of random spikes."""
     outputs = outputs or channels
     rng = np.random.default_rng(0)
@@ -123,7 +125,9 @@ def main() -> None:
         frames += [frame("EMS-Res34, 640 x 640", big, "results", n) for n in (1, 2)]
     show("frames", frames)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": machine(), "layers": layers, "frames": frames}, indent=1))
+        arguments.json.write_text(
+            json.dumps({"machine": machine(), "layers": layers, "frames": frames}, indent=1)
+        )
 
 
 if __name__ == "__main__":

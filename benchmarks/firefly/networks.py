@@ -1,4 +1,4 @@
-"""Random networks of EMS blocks as images: weights and thresholds that make every layer fire like a trained one."""
+"""Random networks of EMS blocks as images, with thresholds that make every layer fire."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def tiny(size: int = 80) -> Blocks:
 
 
 def ems_res34(size: int = 640) -> Blocks:
-    """EMS-ResNet34 of EMS-YOLO: 64, 128, 256, 512 channels, 3, 4, 6 and 3 blocks, detection at strides 16 and 32.
+    """EMS-ResNet34 of EMS-YOLO: 64, 128, 256 and 512 channels in 3, 4, 6 and 3 blocks, two detection scales.
 
     Source: Su et al., ICCV 2023, and the table ``resnet34`` of the authors' code.
     """

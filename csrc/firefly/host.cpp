@@ -78,47 +78,6 @@ std::pair<int, int> stem_output_size(const HostStem& stem) {
           (stem.in_width + 2 * stem.padding - stem.kernel_w) / stem.stride + 1};
 }
 
-StemResult run_stem(const HostStem& stem, std::span<const int8_t> weight,
-                    std::span<const int32_t> bias, std::span<const uint8_t> pixels) {
-  const auto [out_h, out_w] = stem_output_size(stem);
-  const int64_t co = stem.out_channels, plane = int64_t{out_h} * out_w;
-  // Taps outermost and channels innermost: one pixel meets all output channels at once.
-  const int64_t taps = int64_t{stem.in_channels} * stem.kernel_h * stem.kernel_w;
-  std::vector<int32_t> rows(static_cast<size_t>(taps * co));
-  for (int64_t o = 0; o < co; ++o)
-    for (int64_t tap = 0; tap < taps; ++tap)
-      rows[static_cast<size_t>(tap * co + o)] = weight[static_cast<size_t>(o * taps + tap)];
-  StemResult result;
-  result.currents.resize(static_cast<size_t>(stem.in_steps * co * plane));
-  std::vector<int32_t> sum(static_cast<size_t>(co));
-  const int64_t in_plane = int64_t{stem.in_height} * stem.in_width;
-  for (int t = 0; t < stem.in_steps; ++t)
-    for (int y = 0; y < out_h; ++y)
-      for (int x = 0; x < out_w; ++x) {
-        std::copy(bias.begin(), bias.end(), sum.begin());
-        const int32_t* row = rows.data();
-        for (int c = 0; c < stem.in_channels; ++c)
-          for (int ky = 0; ky < stem.kernel_h; ++ky)
-            for (int kx = 0; kx < stem.kernel_w; ++kx, row += co) {
-              const int iy = y * stem.stride - stem.padding + ky;
-              const int ix = x * stem.stride - stem.padding + kx;
-              if (iy < 0 || ix < 0 || iy >= stem.in_height || ix >= stem.in_width) continue;
-              const int64_t at =
-                  (int64_t{t} * stem.in_channels + c) * in_plane + int64_t{iy} * stem.in_width + ix;
-              const int32_t pixel = pixels[static_cast<size_t>(at)];
-              for (int64_t o = 0; o < co; ++o) sum[static_cast<size_t>(o)] += row[o] * pixel;
-            }
-        int16_t* out = result.currents.data() + t * co * plane + int64_t{y} * out_w + x;
-        for (int64_t o = 0; o < co; ++o) {
-          const int32_t wide = shift_round(sum[static_cast<size_t>(o)], stem.shift);
-          const int32_t value = sat16(wide);
-          result.clamped += value != wide;
-          out[o * plane] = static_cast<int16_t>(value);
-        }
-      }
-  return result;
-}
-
 StemSpikes run_stem_neuron(const HostStem& stem, std::span<const int16_t> currents,
                            int time_steps) {
   const auto [out_h, out_w] = stem_output_size(stem);

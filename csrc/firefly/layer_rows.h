@@ -12,25 +12,31 @@
 
 namespace lampyris::firefly {
 
-// Neurons of one output row over all time steps, and where their results go.
+// Neurons of a strip of output rows over all time steps, and where their results go.
 class NeuronRows {
  public:
+  // `rows`: the most of a strip. `trace` may be nullptr, else shape_trace() has prepared it.
   NeuronRows(const Command& command, int parallelism, std::span<uint8_t> memory,
-             CommandTrace* trace, CommandCounters& counters);
+             CommandTrace* trace, int rows);
 
-  void start_row(int y);
-  // `current`: row buffer [tile][x][p].
-  void step(int t, const int32_t* current);
+  static void shape_trace(const Command& command, int parallelism, CommandTrace* trace);
+
+  // Output rows [y, y + rows) from V = 0.
+  void start(int y, int rows);
+  // Row y + r at step t. `current`: row buffer [tile][x][p].
+  void step(int t, int r, const int32_t* current);
   // After the last step.
-  void finish_row();
+  void finish();
+
+  int64_t saturated() const { return saturated_; }
 
  private:
   const Command& command_;
   int parallelism_;
   std::span<uint8_t> memory_;
   CommandTrace* trace_;
-  CommandCounters& counters_;
-  int y_ = 0;
+  int y_ = 0, rows_ = 0;
+  int64_t saturated_ = 0;
   std::vector<int32_t> threshold_, membrane_;
   std::vector<uint8_t> fired_;
 };

@@ -1,8 +1,10 @@
-// CONV and NEURON commands: rows outermost, time steps inside, so that a row's membranes stay in
-// cache over all T.
+// CONV and NEURON commands: strips of rows outermost, time steps inside, so that membranes stay in
+// cache over all T. Threads share the strips.
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
+#include "cpu/parallel.h"
 #include "firefly/datapath.h"
 #include "firefly/layer_rows.h"
 #include "firefly/synapses.h"
@@ -38,6 +40,96 @@ void reshape_currents(const Command& c, int parallelism, CommandTrace* trace) {
   if (trace) trace->current.reshape(c.steps, c.co_tiles, c.out_h, c.out_w, parallelism);
 }
 
+// Adds up what the threads count.
+class Totals {
+ public:
+  void add(int64_t clamped, int64_t saturated) {
+    const std::lock_guard lock(mutex_);
+    counters_.clamped += clamped, counters_.saturated += saturated;
+  }
+  const CommandCounters& counters() const { return counters_; }
+
+ private:
+  std::mutex mutex_;
+  CommandCounters counters_;
+};
+
+// One thread's part of a CONV command.
+class ConvRows {
+ public:
+  ConvRows(const Command& c, int parallelism, std::span<uint8_t> memory, const Synapses& synapses,
+           std::span<const int16_t> bias, CommandTrace* trace)
+      : c_(c),
+        parallelism_(parallelism),
+        memory_(memory),
+        synapses_(synapses),
+        bias_(bias),
+        trace_(trace),
+        lanes_(static_cast<size_t>(c.out_w) * bias.size()),
+        sums_(lanes_ * static_cast<size_t>(synapses.strip())),
+        row_(c.accumulate ? sums_.size() : lanes_),
+        neurons_(c, parallelism, memory, c.fires() ? trace : nullptr, synapses.strip()) {}
+
+  // Rows [y, y + count), count up to a strip.
+  void run(int y, int count) {
+    neurons_.start(y, count);
+    if (c_.accumulate) std::fill(row_.begin(), row_.end(), 0);
+    for (int t = 0; t < c_.steps; ++t) {
+      synapses_.rows(t, y, count, scratch_, sums_.data());
+      for (int r = 0; r < count; ++r)
+        c_.accumulate ? accumulate(r) : current(t, y, r);
+    }
+    if (c_.accumulate)
+      for (int r = 0; r < count; ++r)
+        store_int32_row(c_, parallelism_, memory_, y + r, row_.data() + offset(r));
+    neurons_.finish();
+  }
+
+  void report(Totals& totals) const { totals.add(clamped_, neurons_.saturated()); }
+
+ private:
+  size_t offset(int r) const { return lanes_ * static_cast<size_t>(r); }
+
+  void accumulate(int r) {
+    sum_row({sums_.data() + offset(r), synapses_.outputs(), bias_.data(), row_.data() + offset(r),
+             c_.co_tiles, c_.out_w, parallelism_});
+  }
+
+  void current(int t, int y, int r) {
+    CurrentJob job{sums_.data() + offset(r),
+                   synapses_.outputs(),
+                   bias_.data(),
+                   nullptr,
+                   c_.residual.stride_c / 2,
+                   nullptr,
+                   c_.stream.stride_c / 2,
+                   row_.data(),
+                   c_.co_tiles,
+                   c_.out_w,
+                   parallelism_,
+                   c_.shift,
+                   &clamped_};
+    const int at = y + r;
+    if (c_.preload) job.residual = stream_row(memory_, c_.residual, t, at, c_.out_w, parallelism_);
+    if (c_.stream_out) job.stream = stream_row(memory_, c_.stream, t, at, c_.out_w, parallelism_);
+    current_row(job);
+    trace_currents(c_, parallelism_, t, at, row_.data(), trace_);
+    if (c_.fires()) neurons_.step(t, r, row_.data());
+  }
+
+  const Command& c_;
+  int parallelism_;
+  std::span<uint8_t> memory_;
+  const Synapses& synapses_;
+  std::span<const int16_t> bias_;
+  CommandTrace* trace_;
+  size_t lanes_;
+  std::vector<int32_t> sums_, row_;
+  NeuronRows neurons_;
+  SpikeTile scratch_;
+  int64_t clamped_ = 0;
+};
+
 }  // namespace
 
 CommandCounters run_conv(const Command& c, int parallelism, std::span<uint8_t> memory,
@@ -46,68 +138,47 @@ CommandCounters run_conv(const Command& c, int parallelism, std::span<uint8_t> m
       memory, c.source,
       {c.steps, c.ci_tiles, c.in_h, c.in_w, c.pad_top, c.pad_bottom, c.pad_left, c.pad_right},
       parallelism);
-  Synapses synapses(
-      reinterpret_cast<const int8_t*>(memory.data() + c.weights), planes,
-      {c.co_tiles, c.ci_tiles, c.kernel, parallelism, c.stride, c.out_h, c.out_w});
+  const SynapseShape shape{c.co_tiles, c.ci_tiles, c.kernel, parallelism,
+                           c.stride,   c.out_h,    c.out_w};
+  const Synapses synapses(reinterpret_cast<const int8_t*>(memory.data() + c.weights), planes,
+                          shape);
   const std::vector<int16_t> bias = load_bias(c, parallelism, memory);
-  CommandCounters counters;
-  std::vector<int32_t> sums(static_cast<size_t>(c.out_w) * static_cast<size_t>(synapses.outputs()));
-  std::vector<int32_t> row(static_cast<size_t>(c.out_w) * bias.size());
   if (!c.accumulate) reshape_currents(c, parallelism, trace);
-  NeuronRows neurons(c, parallelism, memory, c.fires() ? trace : nullptr, counters);
-  for (int y = 0; y < c.out_h; ++y) {
-    neurons.start_row(y);
-    if (c.accumulate) std::fill(row.begin(), row.end(), 0);
-    for (int t = 0; t < c.steps; ++t) {
-      synapses.row(t, y, sums.data());
-      if (c.accumulate) {
-        sum_row({sums.data(), synapses.outputs(), bias.data(), row.data(), c.co_tiles, c.out_w,
-                 parallelism});
-        continue;
-      }
-      CurrentJob job{sums.data(),
-                     synapses.outputs(),
-                     bias.data(),
-                     nullptr,
-                     c.residual.stride_c / 2,
-                     nullptr,
-                     c.stream.stride_c / 2,
-                     row.data(),
-                     c.co_tiles,
-                     c.out_w,
-                     parallelism,
-                     c.shift,
-                     &counters.clamped};
-      if (c.preload) job.residual = stream_row(memory, c.residual, t, y, c.out_w, parallelism);
-      if (c.stream_out) job.stream = stream_row(memory, c.stream, t, y, c.out_w, parallelism);
-      current_row(job);
-      trace_currents(c, parallelism, t, y, row.data(), trace);
-      if (c.fires()) neurons.step(t, row.data());
-    }
-    if (c.accumulate) store_int32_row(c, parallelism, memory, y, row.data());
-    neurons.finish_row();
-  }
-  return counters;
+  if (c.fires()) NeuronRows::shape_trace(c, parallelism, trace);
+  Totals totals;
+  const int strip = synapses.strip();
+  const int64_t strips = (int64_t{c.out_h} + strip - 1) / strip;
+  parallel(0, strips, (grain_rows(shape, c.steps) + strip - 1) / strip, [&](int64_t b, int64_t e) {
+    ConvRows rows(c, parallelism, memory, synapses, bias, trace);
+    for (int y = static_cast<int>(b) * strip; b < e; ++b, y += strip)
+      rows.run(y, std::min(strip, c.out_h - y));
+    rows.report(totals);
+  });
+  return totals.counters();
 }
 
 CommandCounters run_neuron(const Command& c, int parallelism, std::span<uint8_t> memory,
                            CommandTrace* trace) {
-  CommandCounters counters;
-  NeuronRows neurons(c, parallelism, memory, trace, counters);
+  NeuronRows::shape_trace(c, parallelism, trace);
+  Totals totals;
   const int64_t lanes = int64_t{c.out_w} * parallelism;
-  std::vector<int32_t> row(static_cast<size_t>(lanes * c.co_tiles));
-  for (int y = 0; y < c.out_h; ++y) {
-    neurons.start_row(y);
-    for (int t = 0; t < c.steps; ++t) {
-      const int16_t* in = stream_row(memory, c.source, t, y, c.in_w, parallelism);
-      for (int tile = 0; tile < c.co_tiles; ++tile)
-        std::copy(in + tile * (c.source.stride_c / 2), in + tile * (c.source.stride_c / 2) + lanes,
-                  row.data() + tile * lanes);
-      neurons.step(t, row.data());
+  constexpr int64_t kWork = 1 << 18;  // neurons and steps: some 40 microseconds
+  parallel(0, c.out_h, kWork / (lanes * c.co_tiles * c.steps) + 1, [&](int64_t b, int64_t e) {
+    NeuronRows neurons(c, parallelism, memory, trace, 1);
+    std::vector<int32_t> row(static_cast<size_t>(lanes * c.co_tiles));
+    for (int y = static_cast<int>(b); y < e; ++y) {
+      neurons.start(y, 1);
+      for (int t = 0; t < c.steps; ++t) {
+        const int16_t* in = stream_row(memory, c.source, t, y, c.in_w, parallelism);
+        for (int tile = 0; tile < c.co_tiles; ++tile, in += c.source.stride_c / 2)
+          std::copy(in, in + lanes, row.data() + tile * lanes);
+        neurons.step(t, 0, row.data());
+      }
+      neurons.finish();
     }
-    neurons.finish_row();
-  }
-  return counters;
+    totals.add(0, neurons.saturated());
+  });
+  return totals.counters();
 }
 
 CommandCounters run_command(const Command& c, int parallelism, std::span<uint8_t> memory,

@@ -3,8 +3,10 @@
 // additions modulo 2^18 commute.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "core/fixed_point.h"
+#include "cpu/parallel.h"
 #include "firefly/area.h"
 #include "firefly/datapath.h"
 #include "firefly/neuron_unit.h"
@@ -14,70 +16,121 @@ namespace lampyris::firefly {
 
 namespace {
 
-struct V1Rows {
+// What the threads share.
+struct V1Layer {
   const V1Command& c;
   int parallelism;
-  int out_h, out_w;
-  Synapses& synapses;
-  const TileSynapses& tiles;
-  std::vector<int16_t> bias;
-  std::vector<int32_t> threshold, sums, current, membrane;
-  std::vector<uint8_t> fired;
+  SynapseShape shape;
+  const Synapses& synapses;
+  const TileSynapses* tiles;  // nullptr where exact sums will do
+  std::span<const int16_t> bias;
+};
 
-  size_t lanes() const { return static_cast<size_t>(c.co_tiles * parallelism); }
+// One thread's part of a layer.
+class V1Rows {
+ public:
+  explicit V1Rows(const V1Layer& layer)
+      : c_(layer.c),
+        parallelism_(layer.parallelism),
+        strip_(layer.tiles ? 1 : layer.synapses.strip()),
+        layer_(layer),
+        lanes_(static_cast<size_t>(int64_t{layer.shape.out_w} * layer.synapses.outputs())),
+        threshold_(static_cast<size_t>(layer.synapses.outputs()), layer.c.theta),
+        sums_(lanes_ * static_cast<size_t>(strip_)),
+        current_(lanes_),
+        membrane_(sums_.size()),
+        fired_(lanes_) {}
 
-  // Sum of all tiles and the bias in row-buffer order; returns it in `current`.
-  void exact_current(int t, int y) {
-    synapses.row(t, y, sums.data());
-    std::fill(current.begin(), current.end(), 0);
-    sum_row({sums.data(), synapses.outputs(), bias.data(), current.data(), c.co_tiles, out_w,
-             parallelism});
+  int strip() const { return strip_; }
+
+  // Rows [y, y + count), count up to a strip, into `record`; membranes too where they have a shape.
+  void run(int y, int count, CommandTrace& record) {
+    std::fill(membrane_.begin(), membrane_.end(), 0);
+    const int64_t row = int64_t{layer_.shape.out_w} * parallelism_;
+    for (int t = 0; t < c_.steps; ++t) {
+      if (!layer_.tiles) layer_.synapses.rows(t, y, count, scratch_, sums_.data());
+      for (int r = 0; r < count; ++r) {
+        int32_t* const membrane = membrane_.data() + lanes_ * static_cast<size_t>(r);
+        step(t, y, r, membrane);
+        for (int tile = 0; tile < c_.co_tiles; ++tile) {
+          std::copy_n(fired_.data() + tile * row, row, record.fired.row(t, tile, y + r));
+          if (!record.membrane.empty())
+            std::copy_n(membrane + tile * row, row, record.membrane.row(t, tile, y + r));
+        }
+      }
+    }
   }
 
-  int64_t row_index(int tile, int x) const { return (int64_t{tile} * out_w + x) * parallelism; }
+ private:
+  // Sum of all tiles and the bias in row-buffer order; returns it in `current_`.
+  void exact_current(int r) {
+    std::fill(current_.begin(), current_.end(), 0);
+    sum_row({sums_.data() + lanes_ * static_cast<size_t>(r), layer_.synapses.outputs(),
+             layer_.bias.data(), current_.data(), c_.co_tiles, layer_.shape.out_w, parallelism_});
+  }
 
   // Adds the tile sums one after another to the membrane, halving after each pass when asked.
-  void tile_passes(int t, int y) {
-    const bool every_pass = c.leak_kind() == Leak::kEveryPass;
-    for (int ci = 0; ci < c.ci_tiles; ++ci) {
-      tiles.row(t, y, ci, sums.data());
-      const bool last = ci + 1 == c.ci_tiles;
-      for (int tile = 0; tile < c.co_tiles; ++tile)
-        for (int x = 0; x < out_w; ++x)
-          for (int p = 0; p < parallelism; ++p) {
-            int32_t& v = membrane[static_cast<size_t>(row_index(tile, x) + p)];
-            v += sums[static_cast<size_t>(x * synapses.outputs() + tile * parallelism + p)];
-            if (last) v += bias[static_cast<size_t>(tile * parallelism + p)];
-            v = wrap(v, kMembraneBits);
-            if (every_pass) v = shift_floor(v, 1);
+  void tile_passes(int t, int y, int32_t* membrane) {
+    const bool every_pass = c_.leak_kind() == Leak::kEveryPass;
+    const int outputs = layer_.synapses.outputs(), out_w = layer_.shape.out_w;
+    for (int ci = 0; ci < c_.ci_tiles; ++ci) {
+      layer_.tiles->row(t, y, ci, sums_.data());
+      const bool last = ci + 1 == c_.ci_tiles;
+      int32_t* v = membrane;
+      for (int tile = 0; tile < c_.co_tiles; ++tile) {
+        const int32_t* sums = sums_.data() + tile * parallelism_;
+        const int16_t* bias = layer_.bias.data() + tile * parallelism_;
+        for (int x = 0; x < out_w; ++x, sums += outputs)
+          for (int p = 0; p < parallelism_; ++p, ++v) {
+            const int32_t sum = wrap(*v + sums[p] + (last ? bias[p] : 0), kMembraneBits);
+            *v = every_pass ? shift_floor(sum, 1) : sum;
           }
+      }
     }
-    std::fill(current.begin(), current.end(), 0);
+    std::fill(current_.begin(), current_.end(), 0);
   }
 
-  void step(int t, int y) {
-    Leak leak = c.leak_kind();
-    const bool exact = tiles.fit() && leak != Leak::kEveryPass;
-    if (exact)
-      exact_current(t, y);
-    else
-      tile_passes(t, y);
+  void step(int t, int y, int r, int32_t* membrane) {
+    Leak leak = c_.leak_kind();
+    layer_.tiles ? tile_passes(t, y + r, membrane) : exact_current(r);
     if (leak == Leak::kEveryPass) leak = Leak::kNone;
     int64_t wrapped = 0;
-    const NeuronJob job{current.data(),
-                        membrane.data(),
-                        threshold.data(),
-                        fired.data(),
-                        c.co_tiles,
-                        out_w,
-                        parallelism,
+    const NeuronJob job{current_.data(),
+                        membrane,
+                        threshold_.data(),
+                        fired_.data(),
+                        c_.co_tiles,
+                        layer_.shape.out_w,
+                        parallelism_,
                         leak,
                         0,
                         Overflow::kWrap,
                         &wrapped};
-    c.winner ? winner_row(job) : neuron_row(job);
+    c_.winner ? winner_row(job) : neuron_row(job);
   }
+
+  const V1Command& c_;
+  int parallelism_, strip_;
+  const V1Layer& layer_;
+  size_t lanes_;  // of an output row
+  std::vector<int32_t> threshold_, sums_, current_, membrane_;
+  std::vector<uint8_t> fired_;
+  SpikeTile scratch_;
 };
+
+// Packs output row y of a tile at a step, two rows to one where the layer pools.
+void store_row(const V1Command& c, int parallelism, const LaneMap<uint8_t>& map, int t, int tile,
+               int y, uint8_t* pooled, uint8_t* out) {
+  if (!c.pool) return pack_row(map.row(t, tile, y), map.columns, parallelism, out);
+  const int64_t p = parallelism, lanes = map.columns * p;
+  const uint8_t* fired = map.row(t, tile, 2 * y);
+  for (int x = 0; x < map.columns / 2; ++x)
+    for (int64_t lane = 0; lane < p; ++lane) {
+      const uint8_t* at = fired + 2 * x * p + lane;
+      pooled[x * p + lane] = at[0] | at[p] | at[lanes] | at[lanes + p];
+    }
+  pack_row(pooled, map.columns / 2, parallelism, out);
+}
 
 }  // namespace
 
@@ -93,60 +146,29 @@ void run_v1(const V1Command& c, int parallelism, std::span<const int8_t> weights
   const SynapseShape shape{c.co_tiles,  c.ci_tiles,          3,
                            parallelism, 1,                   c.linear ? 1 : c.height,
                            c.linear ? 1 : c.width};
-  Synapses synapses(weights.data(), planes, shape);
-  const TileSynapses tiles(weights.data(), planes, shape);
-  V1Rows rows{c,
-              parallelism,
-              shape.out_h,
-              shape.out_w,
-              synapses,
-              tiles,
-              {bias.begin(), bias.end()},
-              {},
-              {},
-              {},
-              {},
-              {}};
-  const size_t row = rows.lanes() * static_cast<size_t>(rows.out_w);
-  rows.threshold.assign(rows.lanes(), c.theta);
-  rows.sums.resize(static_cast<size_t>(rows.out_w) * static_cast<size_t>(synapses.outputs()));
-  rows.current.resize(row);
-  rows.membrane.resize(row);
-  rows.fired.resize(row);
+  const Synapses synapses(weights.data(), planes, shape);
+  std::optional<TileSynapses> tiles;
+  if (c.leak_kind() == Leak::kEveryPass || !tile_sums_fit(weights.data(), shape))
+    tiles.emplace(weights.data(), planes, shape);
+  const V1Layer layer{c, parallelism, shape, synapses, tiles ? &*tiles : nullptr, bias};
   CommandTrace local;
   CommandTrace& record = trace ? *trace : local;
-  record.fired.reshape(c.steps, c.co_tiles, rows.out_h, rows.out_w, parallelism);
-  if (trace) record.membrane.reshape(c.steps, c.co_tiles, rows.out_h, rows.out_w, parallelism);
-  const int64_t lanes = int64_t{rows.out_w} * parallelism;
-  for (int y = 0; y < rows.out_h; ++y) {
-    std::fill(rows.membrane.begin(), rows.membrane.end(), 0);
-    for (int t = 0; t < c.steps; ++t) {
-      rows.step(t, y);
-      for (int tile = 0; tile < c.co_tiles; ++tile) {
-        std::copy_n(rows.fired.data() + tile * lanes, lanes, record.fired.row(t, tile, y));
-        if (trace)
-          std::copy_n(rows.membrane.data() + tile * lanes, lanes, record.membrane.row(t, tile, y));
-      }
-    }
-  }
-  std::vector<uint8_t> pooled(static_cast<size_t>(lanes / (c.pool ? 2 : 1)));
-  const int step = c.pool ? 2 : 1, out_w = rows.out_w / step;
+  record.fired.reshape(c.steps, c.co_tiles, shape.out_h, shape.out_w, parallelism);
+  if (trace) record.membrane.reshape(c.steps, c.co_tiles, shape.out_h, shape.out_w, parallelism);
+  parallel(0, shape.out_h, grain_rows(shape, c.steps), [&](int64_t b, int64_t e) {
+    V1Rows rows(layer);
+    for (int64_t y = b; y < e; y += rows.strip())
+      rows.run(static_cast<int>(y), static_cast<int>(std::min<int64_t>(rows.strip(), e - y)),
+               record);
+  });
+  const int rows = shape.out_h / (c.pool ? 2 : 1), columns = shape.out_w / (c.pool ? 2 : 1);
+  std::vector<uint8_t> pooled(static_cast<size_t>(columns * parallelism));
   for (int t = 0; t < c.steps; ++t)
-    for (int tile = 0; tile < c.co_tiles; ++tile)
-      for (int y = 0; y < rows.out_h / step; ++y) {
-        const uint8_t* fired = record.fired.row(t, tile, y * step);
-        if (c.pool) {
-          for (int x = 0; x < out_w; ++x)
-            for (int p = 0; p < parallelism; ++p) {
-              const uint8_t* at = fired + int64_t{2} * x * parallelism + p;
-              pooled[static_cast<size_t>(x * parallelism + p)] =
-                  at[0] | at[parallelism] | at[lanes] | at[lanes + parallelism];
-            }
-          fired = pooled.data();
-        }
-        pack_row(fired, out_w, parallelism,
-                 memory.data() + area_block(c.output, t, tile) + y * out_w * pixel);
-      }
+    for (int tile = 0; tile < c.co_tiles; ++tile) {
+      uint8_t* out = memory.data() + area_block(c.output, t, tile);
+      for (int y = 0; y < rows; ++y, out += columns * pixel)
+        store_row(c, parallelism, record.fired, t, tile, y, pooled.data(), out);
+    }
 }
 
 }  // namespace lampyris::firefly

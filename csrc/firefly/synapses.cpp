@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <memory>
 
 #include "cpu/dispatch.h"
+#include "cpu/parallel.h"
+#include "cpu/spike_sums_amx.h"
 
 namespace lampyris::firefly {
 
@@ -34,40 +37,73 @@ const uint32_t* words_of(const SpikePlanes& planes, int t) {
   return reinterpret_cast<const uint32_t*>(planes.at(t, 0, 0));
 }
 
-// Rows are asked for one by one, which matrix tiles are too large for.
-SumsKernel row_kernel(const SpikeSums& s, const SpikePlanes& planes) {
-  const double density = spike_density(s, words_of(planes, 0), planes.steps);
-  const SumsKernel kernel = choose_sums_kernel(s, density);
-  return kernel == SumsKernel::kTiles ? SumsKernel::kEvent : kernel;
+SumsKernel sums_kernel(const SpikeSums& s, const SpikePlanes& planes) {
+  return choose_sums_kernel(s, spike_density(s, words_of(planes, 0), planes.steps));
 }
 
-// Calls visit(o, c, tap, weights of outputs [o, o + P)).
+// Calls visit(o, c, tap, weights of outputs [o, o + P)) for output tiles [begin, end).
 template <class Visit>
-void for_weights(const int8_t* packed, const SynapseShape& s, const Visit& visit) {
-  const int p = s.parallelism, taps = s.kernel * s.kernel;
-  for (int o = 0; o < s.co_tiles; ++o)
-    for (int i = 0; i < s.ci_tiles; ++i)
-      for (int tap = 0; tap < taps; ++tap)
-        for (int ip = 0; ip < p; ++ip, packed += p) visit(o * p, i * p + ip, tap, packed);
+void for_weights(const int8_t* packed, const SynapseShape& s, int64_t begin, int64_t end,
+                 const Visit& visit) {
+  const int64_t p = s.parallelism, taps = int64_t{s.kernel} * s.kernel;
+  packed += begin * s.ci_tiles * taps * p * p;
+  for (int64_t o = begin; o < end; ++o)
+    for (int64_t i = 0; i < s.ci_tiles; ++i)
+      for (int64_t tap = 0; tap < taps; ++tap)
+        for (int64_t ip = 0; ip < p; ++ip, packed += p) visit(o * p, i * p + ip, tap, packed);
 }
 
 }  // namespace
 
 Synapses::Synapses(const int8_t* packed, const SpikePlanes& planes, const SynapseShape& shape)
     : planes_(planes),
-      weights_(sums_of(planes, shape), row_kernel(sums_of(planes, shape), planes)) {
-  const int64_t channels = weights_.shape().channels, taps = weights_.shape().taps();
-  std::vector<int8_t> flat(static_cast<size_t>(weights_.shape().outputs * channels * taps));
-  for_weights(packed, shape, [&](int64_t o, int64_t c, int64_t tap, const int8_t* weights) {
-    int8_t* to = flat.data() + (o * channels + c) * taps + tap;
-    for (int64_t op = 0; op < shape.parallelism; ++op) to[op * channels * taps] = weights[op];
+      weights_(sums_of(planes, shape), sums_kernel(sums_of(planes, shape), planes)) {
+  const SpikeSums& s = weights_.shape();
+  const int64_t fan_in = s.channels * s.taps();
+  const size_t bytes = static_cast<size_t>(s.outputs * fan_in);
+  const auto flat = std::make_unique_for_overwrite<int8_t[]>(bytes);
+  constexpr int64_t kGrain = 1 << 18;  // bytes
+  parallel(0, shape.co_tiles, kGrain / (fan_in * shape.parallelism), [&](int64_t b, int64_t e) {
+    for_weights(packed, shape, b, e, [&](int64_t o, int64_t c, int64_t tap, const int8_t* weights) {
+      int8_t* to = flat.get() + o * fan_in + c * s.taps() + tap;
+      for (int64_t op = 0; op < shape.parallelism; ++op) to[op * fan_in] = weights[op];
+    });
   });
-  weights_.pack(flat.data());
+  parallel(0, weights_.parts(), 1 + kGrain * weights_.parts() / (s.outputs * fan_in),
+           [&](int64_t b, int64_t e) { weights_.pack(flat.get(), b, e); });
+  const int64_t strip = weights_.kernel() == SumsKernel::kTiles ? tiled_sums_rows(s) : 1;
+  strip_ = static_cast<int>(std::min(strip, s.out_height));
 }
 
-void Synapses::row(int t, int y, int32_t* sums) {
-  tile_.load(weights_, words_of(planes_, t), y, y + 1);
-  tile_.sums(weights_, y, y + 1, sums, outputs());
+void Synapses::rows(int t, int y, int count, SpikeTile& scratch, int32_t* sums) const {
+  scratch.load(weights_, words_of(planes_, t), y, y + count);
+  scratch.sums(weights_, y, y + count, sums, outputs());
+}
+
+int64_t grain_rows(const SynapseShape& s, int steps) {
+  constexpr int64_t kWork = 1 << 23;  // synapses: some 40 microseconds
+  const int64_t p = s.parallelism;
+  const int64_t fan_in = s.ci_tiles * p * s.kernel * s.kernel;
+  const int64_t row = int64_t{steps} * s.out_w * s.co_tiles * p * fan_in;
+  return kWork / row + 1;
+}
+
+// The positive and the negative weights of every lane, for each input-channel tile.
+bool tile_sums_fit(const int8_t* packed, const SynapseShape& s) {
+  constexpr int kMost = 32;  // lanes
+  const int p = s.parallelism;
+  const int64_t fan_in = int64_t{s.kernel} * s.kernel * p;
+  for (int64_t tile = 0; tile < int64_t{s.co_tiles} * s.ci_tiles; ++tile) {
+    int32_t above[kMost] = {}, below[kMost] = {};
+    for (int64_t i = 0; i < fan_in; ++i, packed += p)
+      for (int l = 0; l < p; ++l) {
+        above[l] += std::max<int32_t>(packed[l], 0);
+        below[l] += std::min<int32_t>(packed[l], 0);
+      }
+    for (int l = 0; l < p; ++l)
+      if (above[l] > INT16_MAX || below[l] < INT16_MIN) return false;
+  }
+  return true;
 }
 
 TileSynapses::TileSynapses(const int8_t* packed, const SpikePlanes& planes,
@@ -76,31 +112,11 @@ TileSynapses::TileSynapses(const int8_t* packed, const SpikePlanes& planes,
   lanes_ = (int64_t{shape.co_tiles} * shape.parallelism + kLanes - 1) / kLanes * kLanes;
   const int64_t taps = int64_t{shape.kernel} * shape.kernel, channels = int64_t{planes.words} * 64;
   rows_.assign(static_cast<size_t>(taps * channels * lanes_), 0);
-  for_weights(packed, shape, [&](int64_t o, int64_t c, int64_t tap, const int8_t* weights) {
-    std::copy_n(weights, shape.parallelism, rows_.data() + (tap * channels + c) * lanes_ + o);
-  });
-  prove();
-}
-
-// The positive and the negative weights of every lane, for each input-channel tile.
-void TileSynapses::prove() {
-  const size_t lanes = static_cast<size_t>(lanes_);
-  std::vector<int32_t> above(lanes), below(lanes);
-  for (int tile = 0; tile < shape_.ci_tiles; ++tile) {
-    std::fill(above.begin(), above.end(), 0);
-    std::fill(below.begin(), below.end(), 0);
-    for (int tap = 0; tap < shape_.kernel * shape_.kernel; ++tap) {
-      const int64_t row = int64_t{tap} * planes_.words * 64 + tile * shape_.parallelism;
-      const int16_t* w = rows_.data() + row * lanes_;
-      for (int i = 0; i < shape_.parallelism; ++i, w += lanes)
-        for (size_t l = 0; l < lanes; ++l) {
-          above[l] += std::max<int32_t>(w[l], 0);
-          below[l] += std::min<int32_t>(w[l], 0);
-        }
-    }
-    for (size_t l = 0; l < lanes; ++l)
-      fit_ = fit_ && above[l] <= INT16_MAX && below[l] >= INT16_MIN;
-  }
+  for_weights(packed, shape, 0, shape.co_tiles,
+              [&](int64_t o, int64_t c, int64_t tap, const int8_t* weights) {
+                int16_t* to = rows_.data() + (tap * channels + c) * lanes_ + o;
+                std::copy_n(weights, shape.parallelism, to);
+              });
 }
 
 struct TileRow {
