@@ -32,8 +32,6 @@ Device::Device(const DeviceOptions& options)
     : options_(options), config_(preset_config(options.preset, options.parallelism)) {
   check_parallelism("device", options.parallelism);
   config_.datapath = parse_datapath("device", options.datapath);
-  if (config_.datapath != Datapath::kFunctional)
-    fail("device: datapath must be functional, got \"{}\"", options.datapath);
   constexpr uint64_t kLeast = 4096, kMost = uint64_t{1} << 32;
   if (options.memory_bytes < kLeast || options.memory_bytes > kMost)
     fail("device: memory_bytes must be {} to {}, got {}", kLeast, kMost, options.memory_bytes);

@@ -19,7 +19,9 @@ class Device:
 
     Args:
         parallelism: P, 16 or 32.
-        datapath: "functional", packed bits at processor speed.
+        datapath: "functional", packed bits at processor speed; "cascade" (the paper's chains of
+            eight slices) or "tree" (the released source's single slices), clock by clock. All give
+            the same bits.
         trace: keep every X, membrane and spike of each command, stored or not.
         preset: board whose bus widths the cycle counter uses.
         memory_bytes: DDR; pages are taken when first touched.
