@@ -1,17 +1,21 @@
 // firefly-sim IMAGE [INPUT.npy]: runs a weight image on the accelerator model, without Python.
-// Prints what each layer gave and what it cost.
-#include <algorithm>
+// Prints what each layer gave and what it cost; keeps, compares and traces the run when asked.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 
 #include "core/error.h"
+#include "firefly-sim-arguments.h"
+#include "firefly-sim-progress.h"
+#include "firefly-sim-report.h"
 #include "firefly/device.h"
-#include "firefly/driver.h"
 #include "firefly/image.h"
 #include "firefly/npy.h"
-#include "firefly/timing.h"
+#include "firefly/trace_folder.h"
+#include "firefly/wave.h"
+#include "io/atomic_file.h"
 #include "io/mapped_file.h"
 
 namespace {
@@ -19,40 +23,9 @@ namespace {
 using namespace lampyris;
 using namespace lampyris::firefly;
 
-constexpr const char* kUsage =
-    "usage: firefly-sim IMAGE [INPUT.npy] [--preset ultra96|zcu104|kv260]\n"
-    "  INPUT  uint8 [C, H, W] or [T, C, H, W] with a host stem, else bool spikes or int16 "
-    "currents;\n"
-    "         without it a fixed pseudo-random frame is used\n";
-
-struct Arguments {
-  std::string image, input, preset;
-};
-
-Arguments parse(int argc, char** argv) {
-  Arguments arguments;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (word == "--help" || word == "-h") {
-      std::fputs(kUsage, stdout);
-      std::exit(0);
-    }
-    if (word == "--preset") {
-      if (++i == argc) fail("firefly-sim: --preset must be followed by a board, got nothing");
-      arguments.preset = argv[i];
-    } else if (word.starts_with("-")) {
-      fail("firefly-sim: option must be --preset or --help, got {}", word);
-    } else if (arguments.image.empty()) {
-      arguments.image = word;
-    } else if (arguments.input.empty()) {
-      arguments.input = word;
-    } else {
-      fail("firefly-sim: arguments must be IMAGE and INPUT, got one more, {}", word);
-    }
-  }
-  if (arguments.image.empty()) fail("firefly-sim: IMAGE must be given, got none");
-  return arguments;
-}
+constexpr int kError = 1, kUsage = 2, kDifferent = 3;
+constexpr uint64_t kPage = 4096;
+constexpr std::chrono::milliseconds kProgressPeriod{2000};
 
 // A frame of the input's type and shape from a fixed linear congruential generator.
 NpyArray made_up(const Plan& plan) {
@@ -89,41 +62,6 @@ Frame frame_of(const NpyArray& array) {
   return frame;
 }
 
-void print_layer(const PlanLayer& layer, const LayerTiming& timing, int64_t cycles,
-                 const Result& result) {
-  std::string rate = "-";
-  if (const StoredMap* map = result.spikes.find(layer.spikes)) {
-    std::vector<uint8_t> spikes(map->count());
-    map->decode(spikes.data());
-    int64_t ones = 0;
-    for (const uint8_t s : spikes) ones += s;
-    char buffer[32];
-    std::snprintf(buffer, sizeof(buffer), "%.4f",
-                  static_cast<double>(ones) / static_cast<double>(spikes.size()));
-    rate = buffer;
-  }
-  const int64_t* clamped = result.clamped.find(layer.current);
-  const int64_t* saturated = result.saturated.find(layer.neuron);
-  std::printf(
-      "%-28s %-9s %8s %10lld %10lld %10lld %10lld %8lld %9lld\n", layer.name.c_str(),
-      layer.op.c_str(), rate.c_str(), static_cast<long long>(cycles),
-      static_cast<long long>(timing.cycles.compute), static_cast<long long>(timing.cycles.weights),
-      static_cast<long long>(timing.cycles.stall), static_cast<long long>(clamped ? *clamped : 0),
-      static_cast<long long>(saturated ? *saturated : 0));
-}
-
-void print_outputs(const Plan& plan, const Result& result) {
-  for (const auto& [name, map] : result.outputs.items()) {
-    std::vector<int32_t> values(map.count());
-    map.decode(values.data());
-    int32_t low = values[0], high = values[0];
-    for (const int32_t v : values) low = std::min(low, v), high = std::max(high, v);
-    std::printf("output %s: int32 [%d, %d, %d] in [%d, %d]\n", name.c_str(), map.channels,
-                map.height, map.width, low, high);
-  }
-  if (plan.classes > 0) std::printf("class %d\n", result.predicted);
-}
-
 NpyArray load_input(const std::string& path) {
   const MappedFile file(path);
   try {
@@ -133,43 +71,96 @@ NpyArray load_input(const std::string& path) {
   }
 }
 
-void run(const Arguments& arguments) {
+// Bytes of memory that image and arena take.
+uint64_t used_bytes(const LoadedImage& image) {
+  return (image.data_bytes + kPage - 1) / kPage * kPage + image.plan.arena_bytes;
+}
+
+std::vector<std::string> command_layers(const Plan& plan) {
+  std::vector<std::string> names;
+  for (const PlanLayer& layer : plan.layers)
+    names.insert(names.end(), layer.commands.size(), layer.name);
+  return names;
+}
+
+int64_t first_command(const Plan& plan, size_t layer) {
+  int64_t count = 0;
+  for (size_t n = 0; n < layer; ++n) count += static_cast<int64_t>(plan.layers[n].commands.size());
+  return count;
+}
+
+int run(const sim::Arguments& arguments) {
   const Image image = load_image(arguments.image);
   const LoadedImage loaded(image);
   const Plan& plan = loaded.plan;
   const Timing timing = image_timing(image, arguments.preset);
   const NpyArray input = arguments.input.empty() ? made_up(plan) : load_input(arguments.input);
+  const bool keeps = !arguments.out.empty() || !arguments.compare.empty();
+
   DeviceOptions options;
   options.parallelism = plan.parallelism;
   options.preset = timing.config.preset;
+  options.trace = keeps;
+  if (!arguments.datapath.empty()) options.datapath = arguments.datapath;
   Device device(options);
-  Driver driver(device);
+  sim::Progress progress(command_layers(plan), arguments.quiet, kProgressPeriod);
+  WatchingPort port(device, [&](int64_t commands) { progress.started(commands); });
+  WaveRequest request;
+  if (!arguments.trace.empty()) request = parse_wave(plan, arguments.trace);
+  const PlanLayer& watched = plan.layers.at(request.layer);
+  WaveFile wave({watched.name, plan.parallelism, plan.target != "v1", timing.config.clock_hz});
+  if (!arguments.trace.empty()) {
+    const int64_t first = first_command(plan, request.layer);
+    port.watch(request, first, first + static_cast<int64_t>(watched.commands.size()) - 1,
+               timing.config, used_bytes(loaded), wave);
+  }
+
+  Driver driver(port);
   driver.load(loaded);
+  const auto begin = std::chrono::steady_clock::now();
   const Result result = driver.run(frame_of(input));
-  std::printf("%s: target %s, P = %d, T = %d, %zu layers, arena %llu bytes\n",
-              arguments.image.c_str(), plan.target.c_str(), plan.parallelism, plan.steps,
-              plan.layers.size(), static_cast<unsigned long long>(plan.arena_bytes));
-  if (arguments.input.empty()) std::puts("input: a fixed pseudo-random frame");
-  std::printf("%-28s %-9s %8s %10s %10s %10s %10s %8s %9s\n", "layer", "op", "rate", "cycles",
-              "compute", "weights", "stall", "clamped", "saturated");
-  for (size_t n = 0; n < plan.layers.size(); ++n)
-    print_layer(plan.layers[n], timing.layers[n], result.layer_cycles[n], result);
-  print_outputs(plan, result);
-  std::printf("%lld cycles; %s at %.0f MHz, %d core%s: %.1f frames/s, %.1f of %.1f GOP/s\n",
-              static_cast<long long>(result.cycles), timing.config.preset.c_str(),
-              timing.config.clock_hz / 1e6, timing.config.cores, timing.config.cores > 1 ? "s" : "",
-              timing.frames_per_second(), timing.operations_per_second() / 1e9,
-              timing.peak_operations_per_second() / 1e9);
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+
+  sim::Report report{.image = arguments.image,
+                     .datapath = options.datapath,
+                     .made_up = arguments.input.empty(),
+                     .plan = plan,
+                     .timing = timing,
+                     .result = result,
+                     .seconds = passed.count()};
+  if (detects(plan)) report.boxes = result_boxes(plan, result);
+  if (!arguments.compare.empty()) {
+    report.compared_with = arguments.compare;
+    report.comparison = compare_traces(loaded, ResultTrace(result, &input),
+                                       FolderTrace(arguments.compare));
+  }
+  if (!arguments.out.empty()) {
+    report.out = arguments.out;
+    report.files = save_trace(arguments.out, result, input);
+  }
+  if (!arguments.trace.empty()) {
+    const std::string file = wave.finish();
+    report.vcd = arguments.vcd, report.wave_cycles = wave.cycles();
+    write_file_atomic(arguments.vcd,
+                      {reinterpret_cast<const uint8_t*>(file.data()), file.size()});
+  }
+  arguments.json ? print_json(report) : print_text(report);
+  return report.comparison && !report.comparison->equal() ? kDifferent : 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    run(parse(argc, argv));
+    const sim::Arguments arguments = sim::parse_arguments(argc, argv);
+    if (!arguments.help) return run(arguments);
+    std::fputs(sim::usage(), stdout);
+  } catch (const sim::UsageError& error) {
+    std::fprintf(stderr, "%s (--help lists the options)\n", error.what());
+    return kUsage;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "firefly-sim: error: %s\n", error.what());
-    return 1;
+    return kError;
   }
   return 0;
 }

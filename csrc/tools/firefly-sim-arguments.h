@@ -1,0 +1,22 @@
+// Command line of firefly-sim.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace lampyris::firefly::sim {
+
+struct Arguments {
+  std::string image, input, preset, datapath, out, trace, vcd = "trace.vcd", compare;
+  bool json = false, quiet = false, help = false;
+};
+
+// A command line that cannot be understood: exit status 2.
+struct UsageError : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
+Arguments parse_arguments(int count, char** words);
+const char* usage();
+
+}  // namespace lampyris::firefly::sim
