@@ -5,15 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
 #include "bindings/ecc_arrays.h"
+#include "core/error.h"
 
 namespace py = pybind11;
 
 namespace lampyris {
 
 ecc::Gf2Polynomial to_polynomial(const py::int_& value) {
-  if (value < py::int_(0)) fail("polynomial: bits must be >= 0, got {}", std::string(py::str(value)));
+  if (value < py::int_(0))
+    fail("polynomial: bits must be >= 0, got {}", std::string(py::str(value)));
   const auto size = (value.attr("bit_length")().cast<size_t>() + 63) / 64;
   const std::string bytes = value.attr("to_bytes")(size * 8, "little").cast<py::bytes>();
   std::vector<uint64_t> limbs(size);
@@ -32,6 +33,7 @@ py::int_ from_polynomial(const ecc::Gf2Polynomial& polynomial) {
 
 void bind_ecc(py::module_& m) {
   bind_ecc_bch(m);
+  bind_ecc_field(m);
   m.def(
       "is_irreducible", [](const py::int_& f) { return ecc::is_irreducible(to_polynomial(f)); },
       py::arg("polynomial"));

@@ -47,6 +47,7 @@ py::array_t<uint8_t> encode(const BchCode& code, const py::buffer& data) {
   return parity;
 }
 
+// (status as in ecc::Status, positions, corrected data, corrected parity).
 py::tuple decode(const BchCode& code, const py::buffer& data, const py::buffer& parity,
                  RootFinder finder) {
   const py::buffer_info data_info = data.request(), parity_info = parity.request();
@@ -55,7 +56,7 @@ py::tuple decode(const BchCode& code, const py::buffer& data, const py::buffer& 
   const ecc::DecodeResult result =
       code.decode({data_out.mutable_data(), static_cast<size_t>(data_out.size())},
                   {parity_out.mutable_data(), static_cast<size_t>(parity_out.size())}, finder);
-  return py::make_tuple(result.status, result.positions, data_out, parity_out);
+  return py::make_tuple(static_cast<int>(result.status), result.positions, data_out, parity_out);
 }
 
 Words encode_pages(const BchCode& code, const py::buffer& data) {
@@ -95,8 +96,8 @@ py::tuple decode_pages(const BchCode& code, const py::buffer& data, const Words&
   py::gil_scoped_release release;
   for (const int64_t page : code.check_pages(pages, {word, static_cast<size_t>(words.size())})) {
     const size_t bytes = code.data_bytes();
-    const ecc::DecodeResult result =
-        code.decode_page(pages.subspan(static_cast<size_t>(page) * bytes, bytes), word[page], finder);
+    const ecc::DecodeResult result = code.decode_page(
+        pages.subspan(static_cast<size_t>(page) * bytes, bytes), word[page], finder);
     count[page] = result.status == ecc::Status::kUncorrectable ? -1 : result.count;
   }
   py::gil_scoped_acquire acquire;
@@ -115,10 +116,6 @@ BchCode make(int64_t data_bits, int t, bool extended, std::optional<int> m,
 }  // namespace
 
 void bind_ecc_bch(py::module_& m) {
-  py::enum_<ecc::Status>(m, "Status")
-      .value("clean", ecc::Status::kClean)
-      .value("corrected", ecc::Status::kCorrected)
-      .value("uncorrectable", ecc::Status::kUncorrectable);
   py::enum_<RootFinder>(m, "RootFinder")
       .value("auto", RootFinder::kAuto)
       .value("chien", RootFinder::kChien)

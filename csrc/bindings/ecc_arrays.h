@@ -13,5 +13,6 @@ ecc::Gf2Polynomial to_polynomial(const pybind11::int_& value);
 pybind11::int_ from_polynomial(const ecc::Gf2Polynomial& polynomial);
 
 void bind_ecc_bch(pybind11::module_& m);
+void bind_ecc_field(pybind11::module_& m);
 
 }  // namespace lampyris

@@ -1,7 +1,7 @@
 // Binary narrow-sense BCH codes of any length in bits, shortened, optionally with an overall parity
-// bit. Bit order: data bit i is bit i % 8 of byte i / 8 and the coefficient of x^(r + i), parity bit j
-// that of x^j, r the degree of the generator; the overall parity bit follows as bit r. Bits that
-// fill up the last byte are zero and checked.
+// bit. Bit order: data bit i is bit i % 8 of byte i / 8 and the coefficient of x^(r + i), parity
+// bit j that of x^j, r the degree of the generator; the overall parity bit follows as bit r. Bits
+// that fill up the last byte are zero and checked.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct BchParameters {
   uint32_t primitive = 0;  // its polynomial; 0: kPrimitive[m]
   int t = 1;               // errors corrected
   int64_t data_bits = 0;
-  bool extended = false;   // an overall parity bit: t + 1 errors are detected, never "corrected"
+  bool extended = false;  // an overall parity bit: t + 1 errors are detected, never "corrected"
   bool operator==(const BchParameters&) const = default;
 };
 
@@ -54,8 +54,8 @@ class BchCode {
 
   // Refuses wrong lengths and padding bits that are not zero.
   void encode(std::span<const uint8_t> data, std::span<uint8_t> parity) const;
-  // Corrects up to t errors in place. More of them are kUncorrectable, data and parity untouched, or
-  // (unavoidably, at most one word in t! or so) another code word within t errors of what came.
+  // Corrects up to t errors in place. More of them are kUncorrectable, data and parity untouched,
+  // or (unavoidably, at most one word in t! or so) another code word within t errors of what came.
   DecodeResult decode(std::span<uint8_t> data, std::span<uint8_t> parity,
                       RootFinder finder = RootFinder::kAuto) const;
 

@@ -1,5 +1,5 @@
-// The decoder: parity difference -> odd syndromes -> locator -> roots -> positions, accepted only if
-// the remainder then vanishes.
+// The decoder: parity difference -> odd syndromes -> locator -> roots -> positions, accepted only
+// if the remainder then vanishes.
 #include <algorithm>
 #include <bit>
 #include <string_view>
@@ -38,8 +38,9 @@ void BchCode::build_decoder() {
       const int64_t p = static_cast<int64_t>(8 * b) + std::countr_zero(static_cast<unsigned>(v));
       uint64_t word = table[v & (v - 1)];
       for (int k = 0; k < t; ++k)
-        word ^= static_cast<uint64_t>(field_.exp(static_cast<int>((2 * k + 1) * p % field_.order())))
-                << k * m;
+        word ^=
+            static_cast<uint64_t>(field_.exp(static_cast<int>((2 * k + 1) * p % field_.order())))
+            << k * m;
       table[v] = word;
     }
   }
@@ -57,7 +58,8 @@ void BchCode::syndromes(std::span<const uint64_t> remainder, std::span<Element> 
   if (!packed_syndromes_.empty()) {
     uint64_t word = 0;
     const uint64_t* table = packed_syndromes_.data();
-    for (uint64_t rest = remainder[0]; rest != 0; rest >>= 8, table += 256) word ^= table[rest & 255];
+    for (uint64_t rest = remainder[0]; rest != 0; rest >>= 8, table += 256)
+      word ^= table[rest & 255];
     for (int k = 0; k < t; ++k, word >>= m) odd[k] = word & static_cast<uint64_t>(field_.order());
     return;
   }
@@ -74,7 +76,8 @@ bool BchCode::vanishes(std::span<const uint64_t> remainder,
                        std::span<const int32_t> positions) const {
   for (size_t limb = 0; limb < column_limbs_; ++limb) {
     uint64_t sum = remainder[limb];
-    for (const int32_t p : positions) sum ^= columns_[static_cast<size_t>(p) * column_limbs_ + limb];
+    for (const int32_t p : positions)
+      sum ^= columns_[static_cast<size_t>(p) * column_limbs_ + limb];
     if (sum != 0) return false;
   }
   return true;
@@ -143,7 +146,8 @@ DecodeResult BchCode::decode(std::span<uint8_t> data, std::span<uint8_t> parity,
   return result;
 }
 
-DecodeResult BchCode::decode_page(std::span<uint8_t> data, uint64_t& word, RootFinder finder) const {
+DecodeResult BchCode::decode_page(std::span<uint8_t> data, uint64_t& word,
+                                  RootFinder finder) const {
   check_pages_fit("decode_page", data.size(), 1);
   if (parity_bits() < kWord && word >> parity_bits() != 0) {
     fail("decode_page: word must have {} bits, got {:#x}", parity_bits(), word);

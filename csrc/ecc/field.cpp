@@ -24,9 +24,7 @@ constexpr bool all_primitive() {
 }
 static_assert(all_primitive());
 
-uint32_t textbook(int m) {
-  return m >= kSmallestField && m <= kLargestField ? kPrimitive[m] : 0;
-}
+uint32_t textbook(int m) { return m >= kSmallestField && m <= kLargestField ? kPrimitive[m] : 0; }
 
 }  // namespace
 

@@ -56,7 +56,8 @@ int Gf2Polynomial::degree() const {
 }
 
 bool Gf2Polynomial::coefficient(int exponent) const {
-  return exponent >= 0 && (limb(static_cast<size_t>(exponent / kLimb)) >> exponent % kLimb & 1) != 0;
+  return exponent >= 0 &&
+         (limb(static_cast<size_t>(exponent / kLimb)) >> exponent % kLimb & 1) != 0;
 }
 
 void Gf2Polynomial::flip(int exponent) {

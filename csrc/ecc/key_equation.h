@@ -10,8 +10,8 @@ namespace lampyris::ecc {
 
 constexpr size_t kShortLocator = 20;  // coefficients kept within the object
 
-// Coefficients, x^0 first; the roots are the locators themselves (the reversed locator). `degree` is
-// -1 when the syndromes fit no pattern of at most t errors.
+// Coefficients, x^0 first; the roots are the locators themselves (the reversed locator). `degree`
+// is -1 when the syndromes fit no pattern of at most t errors.
 struct Locator {
   int degree = -1;
   ShortBuffer<Element, kShortLocator> coefficients;

@@ -39,7 +39,7 @@ uint64_t load_word(const uint8_t* p) {
 WordGenerator::WordGenerator(const Gf2Polynomial& generator, int offset_, int64_t bits)
     : degree(generator.degree()), offset(offset_) {
   if (degree < 1 || degree > kWord) fail("remainder: degree must be 1..64, got {}", degree);
-  low = degree == kWord ? generator.limb(0) : generator.limb(0) ^ uint64_t{1} << degree;
+  low = degree == kWord ? generator.limb(0) : generator.limb(0) ^ (uint64_t{1} << degree);
   Gf2Polynomial quotient;
   mod(Gf2Polynomial(1) << (degree + kWord - 1), generator, &quotient);
   inverse = quotient.limb(0);

@@ -1,6 +1,6 @@
 // One carry-less product for every 8 bytes of a page, then one Barrett step:
-// sum = XOR of word_w * (x^(offset + 64 w) mod g) has degree < degree + 63; with h = sum / x^degree,
-// the quotient is the top half of h * (x^(degree + 63) / g), exactly.
+// sum = XOR of word_w * (x^(offset + 64 w) mod g) has degree < degree + 63; with h = sum /
+// x^degree, the quotient is the top half of h * (x^(degree + 63) / g), exactly.
 #include <array>
 #include <cstring>
 
@@ -27,8 +27,8 @@ LAMPYRIS_TARGET_CLMUL inline uint64_t reduce(const WordGenerator& g, __m128i sum
   const __m128i up = _mm_cvtsi32_si128(64 - g.degree), down = _mm_cvtsi32_si128(g.degree);
   const __m128i high = _mm_unpackhi_epi64(sum, sum);
   const __m128i h = _mm_xor_si128(_mm_sll_epi64(high, up), _mm_srl_epi64(sum, down));
-  const __m128i constants = _mm_set_epi64x(static_cast<int64_t>(g.low),
-                                           static_cast<int64_t>(g.inverse));
+  const __m128i constants =
+      _mm_set_epi64x(static_cast<int64_t>(g.low), static_cast<int64_t>(g.inverse));
   const __m128i product = _mm_clmulepi64_si128(h, constants, 0x00);
   const __m128i q = _mm_xor_si128(_mm_slli_epi64(_mm_unpackhi_epi64(product, product), 1),
                                   _mm_srli_epi64(product, 63));
@@ -99,9 +99,8 @@ LAMPYRIS_TARGET_WIDE_CLMUL inline __m512i reduce_wide(const WordGenerator& g, __
   const __m512i high = _mm512_unpackhi_epi64(sum, sum);
   const __m512i h = _mm512_xor_si512(_mm512_sll_epi64(high, up), _mm512_srl_epi64(sum, down));
   const __m512i product = _mm512_clmulepi64_epi128(h, constants, 0x00);
-  const __m512i q =
-      _mm512_xor_si512(_mm512_slli_epi64(_mm512_unpackhi_epi64(product, product), 1),
-                       _mm512_srli_epi64(product, 63));
+  const __m512i q = _mm512_xor_si512(_mm512_slli_epi64(_mm512_unpackhi_epi64(product, product), 1),
+                                     _mm512_srli_epi64(product, 63));
   const __m512i rest = _mm512_xor_si512(sum, _mm512_clmulepi64_epi128(q, constants, 0x10));
   return _mm512_and_si512(rest, mask);
 }

@@ -162,8 +162,8 @@ int roots_least_affine(const Field& field, std::span<const Element> polynomial,
       }
     }
   }
-  // a, not all zero, with sum of a_i v_i constant: elimination over the terms x .. x^(d-1); the first
-  // column without a pivot is expressed by those before it, which makes the degree least.
+  // a, not all zero, with sum of a_i v_i constant: elimination over the terms x .. x^(d-1); the
+  // first column without a pivot is expressed by those before it, which makes the degree least.
   std::array<int, kLeastAffineDegree> pivot_of{};  // the column that term k eliminates, + 1
   std::array<Row, kLeastAffineDegree> combination{};
   Row a{};

@@ -15,12 +15,15 @@ Example:
 from __future__ import annotations
 
 from lampyris.ecc.bch import ROOT_FINDERS, BchCode, DecodeResult
+from lampyris.ecc.fields import FIELD_POLYNOMIALS, Field
 from lampyris.ecc.polynomials import is_irreducible, is_primitive, mod, multiply, order, polynomial
 
 __all__ = [
+    "FIELD_POLYNOMIALS",
     "ROOT_FINDERS",
     "BchCode",
     "DecodeResult",
+    "Field",
     "is_irreducible",
     "is_primitive",
     "mod",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,11 @@ __all__ = ["ROOT_FINDERS", "BchCode", "DecodeResult"]
 Bytes = bytes | bytearray | memoryview | NDArray[np.uint8]
 
 ROOT_FINDERS = ("auto", "chien", "gray", "closed_form", "least_affine")
+_STATUS = ("clean", "corrected", "uncorrectable")
 _FINDERS = {name: getattr(_native.ecc.RootFinder, name) for name in ROOT_FINDERS}
 
 
-@dataclass(frozen=True, slots=True)
-class DecodeResult:
+class DecodeResult(NamedTuple):
     """What a decoder did with one word.
 
     Args:
@@ -125,7 +125,7 @@ class BchCode:
             ValueError: a wrong length, padding bits that are not zero, or an unknown root finder.
         """
         status, positions, data, parity = self._native.decode(data, parity, _finder(root_finder))
-        return DecodeResult(status.name, len(positions), positions, data, parity)
+        return DecodeResult(_STATUS[status], len(positions), positions, data, parity)
 
     def encode_pages(self, data: Bytes) -> NDArray[np.uint64]:
         """Parity of many words of whole bytes, one after another.

@@ -14,10 +14,16 @@ struct Word {
   bool operator==(const Word&) const = default;
 };
 
+// Bytes whose first `bits` bits are random and whose others are 0.
+inline std::vector<uint8_t> random_bits(int64_t bits, std::mt19937& generator) {
+  std::vector<uint8_t> bytes(static_cast<size_t>((bits + 7) / 8));
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(generator());
+  if (bits % 8 != 0) bytes.back() &= static_cast<uint8_t>((1 << bits % 8) - 1);
+  return bytes;
+}
+
 inline Word random_word(const BchCode& code, std::mt19937& generator) {
-  Word word{std::vector<uint8_t>(code.data_bytes()), std::vector<uint8_t>(code.parity_bytes())};
-  for (uint8_t& byte : word.data) byte = static_cast<uint8_t>(generator());
-  if (code.data_bits() % 8 != 0) word.data.back() &= static_cast<uint8_t>((1 << code.data_bits() % 8) - 1);
+  Word word{random_bits(code.data_bits(), generator), std::vector<uint8_t>(code.parity_bytes())};
   code.encode(word.data, word.parity);
   return word;
 }
@@ -27,7 +33,8 @@ inline void flip(const BchCode& code, Word& word, int64_t position) {
   const int64_t r = code.generator_degree(), overall = r + code.data_bits();
   const bool in_data = position >= r && position < overall;
   const int64_t i = in_data ? position - r : position == overall ? r : position;
-  (in_data ? word.data : word.parity)[static_cast<size_t>(i / 8)] ^= static_cast<uint8_t>(1 << i % 8);
+  (in_data ? word.data : word.parity)[static_cast<size_t>(i / 8)] ^=
+      static_cast<uint8_t>(1 << i % 8);
 }
 
 // `count` different positions, ascending.

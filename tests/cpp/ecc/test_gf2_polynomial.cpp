@@ -63,8 +63,8 @@ TEST(Gf2Polynomial, IrreducibleByRabinAgreesWithTrialDivision) {
 
 TEST(Gf2Polynomial, Degree45HasNoIrreducibleTrinomial) {
   for (int k = 1; k < 45; ++k) EXPECT_FALSE(is_irreducible(of({45, k, 0}))) << k;
-  for (const std::vector<int>& middle : std::vector<std::vector<int>>{
-           {4, 3, 1}, {5, 4, 2}, {6, 4, 1}, {8, 7, 1}})
+  for (const std::vector<int>& middle :
+       std::vector<std::vector<int>>{{4, 3, 1}, {5, 4, 2}, {6, 4, 1}, {8, 7, 1}})
     EXPECT_TRUE(is_primitive(of({45, middle[0], middle[1], middle[2], 0})));
   EXPECT_TRUE(is_irreducible(of({45, 10, 9, 1, 0})));
   EXPECT_FALSE(is_primitive(of({45, 10, 9, 1, 0})));
@@ -74,7 +74,8 @@ TEST(Gf2Polynomial, OrderAgreesWithCounting) {
   for (uint64_t f = 3; f < 512; f += 2) {
     if (!is_irreducible(Gf2Polynomial(f))) continue;
     uint64_t e = 1;
-    for (Gf2Polynomial power = mod(Gf2Polynomial(2), Gf2Polynomial(f)); power != Gf2Polynomial(1); ++e)
+    for (Gf2Polynomial power = mod(Gf2Polynomial(2), Gf2Polynomial(f)); power != Gf2Polynomial(1);
+         ++e)
       power = mod(power << 1, Gf2Polynomial(f));
     EXPECT_EQ(order(Gf2Polynomial(f)), e) << f;
   }

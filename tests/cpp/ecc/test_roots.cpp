@@ -65,10 +65,11 @@ struct Random {
 
 void expect_all_equal_chien(const Field& field, const Polynomial& f) {
   const std::vector<Element> expected = roots_by(field, f, RootFinder::kChien);
-  for (const RootFinder finder : {RootFinder::kAuto, RootFinder::kGray, RootFinder::kClosedForm,
-                                  RootFinder::kLeastAffine})
+  for (const RootFinder finder :
+       {RootFinder::kAuto, RootFinder::kGray, RootFinder::kClosedForm, RootFinder::kLeastAffine})
     ASSERT_EQ(roots_by(field, f, finder), expected)
-        << "finder " << static_cast<int>(finder) << " m " << field.m() << " degree " << f.size() - 1;
+        << "finder " << static_cast<int>(finder) << " m " << field.m() << " degree "
+        << f.size() - 1;
 }
 
 TEST(Roots, TheWorkedExampleOverSixteen) {

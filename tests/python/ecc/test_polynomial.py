@@ -8,7 +8,7 @@ import random
 import pytest
 
 from lampyris import ecc
-from lampyris.ecc import polynomials
+from lampyris.ecc import fields, polynomials
 
 # Facts 2 of the multiplier: fields of the netlists.
 WIDE = [
@@ -36,6 +36,7 @@ def slow_multiply(a: int, b: int) -> int:
 def test_examples():
     assert doctest.testmod(polynomials).failed == 0
     assert doctest.testmod(ecc).failed == 0
+    assert doctest.testmod(fields).failed == 0
 
 
 @pytest.mark.parametrize("exponents", WIDE)
@@ -52,6 +53,30 @@ def test_products_and_remainders_of_any_length():
         assert product == slow_multiply(a, b)
         assert ecc.mod(product, b) == 0
         assert ecc.mod(product ^ 1, b) == ecc.mod(1, b)
+
+
+def test_fields_multiply_and_invert():
+    assert set(ecc.FIELD_POLYNOMIALS) >= {exponents[0] for exponents in WIDE}
+    generator = random.Random(1)
+    for m, exponents in ecc.FIELD_POLYNOMIALS.items():
+        field = ecc.Field(m=m)
+        assert field.m == m and field.polynomial == ecc.polynomial(exponents)
+        a, b = generator.getrandbits(m), generator.getrandbits(m) | 1
+        assert field.multiply(a, b) == ecc.mod(slow_multiply(a, b), exponents)
+        assert field.multiply(b, field.inverse(b)) == 1
+
+
+def test_bad_fields():
+    with pytest.raises(ValueError, match="polynomial must be irreducible, got x\\^4 \\+ 1"):
+        ecc.Field((4, 0))
+    with pytest.raises(ValueError, match=r"m must be one of 8, 16, .*571, got 46"):
+        ecc.Field(m=46)
+    with pytest.raises(ValueError, match="only one of them"):
+        ecc.Field(19, m=8)
+    with pytest.raises(ValueError, match="element must have degree below 4, got 4"):
+        ecc.Field(19).multiply(16, 1)
+    with pytest.raises(ValueError, match="a must be other than 0"):
+        ecc.Field(19).inverse(0)
 
 
 def test_bad_input():
