@@ -8,26 +8,24 @@ namespace lampyris::firefly {
 
 namespace {
 
-constexpr uint32_t kSpikeAlign = 4;
-constexpr uint32_t kStreamAlign = 16;
-
 struct Checker {
-  int parallelism;
   uint64_t memory_bytes;
-  ErrorCode code = ErrorCode::kNone;
+  Check found = {};
 
-  void require(bool ok, ErrorCode failure) {
-    if (!ok && code == ErrorCode::kNone) code = failure;
+  void require(bool ok, ErrorCode failure, std::string_view what) {
+    if (!ok && found.code == ErrorCode::kNone) found = {failure, what};
   }
-  void range(bool ok) { require(ok, ErrorCode::kRange); }
+  void range(bool ok, std::string_view what) { require(ok, ErrorCode::kRange, what); }
+  bool failed() const { return found.code != ErrorCode::kNone; }
 
-  void block(uint32_t base, uint64_t extent, uint32_t align) {
-    require(base % align == 0, ErrorCode::kAlignment);
-    require(base + extent <= memory_bytes, ErrorCode::kMemory);
+  void block(uint32_t base, uint64_t extent, uint32_t align, std::string_view what) {
+    require(base % align == 0, ErrorCode::kAlignment, what);
+    require(base + extent <= memory_bytes, ErrorCode::kMemory, what);
   }
-  void area(const Area& area, int steps, int tiles, int64_t bytes, uint32_t align) {
-    require(area.stride_t % align == 0 && area.stride_c % align == 0, ErrorCode::kAlignment);
-    block(area.base, area_extent(area, steps, tiles, bytes), align);
+  void area(const Area& area, int steps, int tiles, int64_t bytes, uint32_t align,
+            std::string_view what) {
+    require(area.stride_t % align == 0 && area.stride_c % align == 0, ErrorCode::kAlignment, what);
+    block(area.base, area_extent(area, steps, tiles, bytes), align, what);
   }
 };
 
@@ -72,80 +70,116 @@ bool valid_flags(const Command& c) {
 
 }  // namespace
 
-ErrorCode check_command(const Command& c, int parallelism, uint64_t memory_bytes) {
-  Checker check{parallelism, memory_bytes};
-  const int64_t p = parallelism;
-  check.require(c.op >= Op::kConv && c.op <= Op::kUpsample, ErrorCode::kOperation);
-  if (check.code != ErrorCode::kNone) return check.code;
-  check.require(valid_flags(c), ErrorCode::kOperation);
-  check.range(valid_window(c));
-  check.range(c.in_w <= kMaxWidth && c.out_w <= kMaxWidth);
-  check.range(int64_t{c.out_h} * c.out_w <= kMaxPixels);
-  check.range(c.steps <= kMaxSteps);
-  check.range(c.shift <= kMaxShift);
-  check.range(wrap(c.theta, kMembraneBits) == c.theta);
-  check.range(c.leak != Leak::kEveryPass);
-  if (c.fires() && c.leak == Leak::kBefore) check.range(c.k >= 1 && c.k <= 4);
-  check.range(c.op == Op::kConv || c.co_tiles == c.ci_tiles);
-  if (check.code != ErrorCode::kNone) return check.code;
-  check.range(valid_shape(c));
+std::string_view error_text(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNone:
+      return "none";
+    case ErrorCode::kBusy:
+      return "write while busy";
+    case ErrorCode::kRange:
+      return "a field outside its range";
+    case ErrorCode::kAlignment:
+      return "an address or stride not aligned";
+    case ErrorCode::kOperation:
+      return "no such operation";
+    case ErrorCode::kMemory:
+      return "an area outside the memory";
+    case ErrorCode::kRegister:
+      return "no such register";
+    case ErrorCode::kParameters:
+      return "parameters missing";
+  }
+  return "unknown";
+}
+
+Check check_command(const Command& c, const Config& config, uint64_t memory_bytes) {
+  Checker check{memory_bytes};
+  const int64_t p = config.parallelism;
+  check.require(c.op >= Op::kConv && c.op <= Op::kUpsample, ErrorCode::kOperation, "op (0x90)");
+  if (check.failed()) return check.found;
+  check.require(valid_flags(c), ErrorCode::kOperation, "flags (0x90) for this op");
+  check.range(valid_window(c), "kernel, stride and padding (0x94) for this op");
+  check.range(c.in_w <= config.max_width() && c.out_w <= config.max_width(),
+              "width (0x98, 0x9C) within the line buffer");
+  check.range(int64_t{c.out_h} * c.out_w <= config.max_pixels(),
+              "output band (0x9C) within the membrane buffer");
+  check.range(c.bias_bytes == 0 || c.co_tiles <= config.bias_depth,
+              "output tiles (0xA0) within the bias FIFO");
+  check.range(c.steps <= kMaxSteps, "T (0xA4)");
+  check.range(c.shift <= kMaxShift, "left shift (0x90)");
+  check.range(wrap(c.theta, kMembraneBits) == c.theta, "Theta (0xA8) as 18 bits, sign-extended");
+  check.range(c.leak != Leak::kEveryPass, "leak (0x90)");
+  if (c.fires() && c.leak == Leak::kBefore) check.range(c.k >= 1 && c.k <= 4, "k (0x90)");
+  check.range(c.op == Op::kConv || c.co_tiles == c.ci_tiles, "equal tiles in and out (0xA0)");
+  if (check.failed()) return check.found;
+  check.range(valid_shape(c), "output band (0x9C) as source band and window give it");
 
   const int64_t table_bytes = c.table ? c.co_tiles * p * 4 : 0;
   if (c.op == Op::kConv) {
     const int64_t fan_in = c.ci_tiles * p * c.kernel * c.kernel;
-    check.range(fan_in * (c.accumulate ? c.steps : 1) <= kMaxFanIn);
-    check.range(c.weight_bytes == fan_in * c.co_tiles * p);
-    check.range(c.bias_bytes == c.co_tiles * p * 2 + table_bytes);
+    check.range(fan_in * (c.accumulate ? c.steps : 1) <= kMaxFanIn, "inputs per output (0xA0)");
+    check.range(c.weight_bytes == fan_in * c.co_tiles * p, "weight bytes (0xE0)");
+    check.range(c.bias_bytes == c.co_tiles * p * 2 + table_bytes, "bias bytes (0xE8)");
   } else {
-    check.range(c.weight_bytes == 0 && c.bias_bytes == table_bytes);
+    check.range(c.weight_bytes == 0, "weight bytes (0xE0)");
+    check.range(c.bias_bytes == table_bytes, "bias bytes (0xE8)");
   }
-  if (check.code != ErrorCode::kNone) return check.code;
+  if (check.failed()) return check.found;
 
-  const uint32_t parameter_align = static_cast<uint32_t>(parallelism / 2);
-  if (c.weight_bytes) check.block(c.weights, c.weight_bytes, parameter_align);
-  if (c.bias_bytes) check.block(c.bias, c.bias_bytes, parameter_align);
+  if (c.weight_bytes)
+    check.block(c.weights, c.weight_bytes, config.parameter_align(), "weights (0xDC)");
+  if (c.bias_bytes) check.block(c.bias, c.bias_bytes, config.parameter_align(), "biases (0xE4)");
+  const uint32_t spike_align = config.spike_align(), stream_align = config.stream_align();
+  const int64_t spike = spike_pixel_bytes(config.parallelism);
+  const int64_t stream = stream_pixel_bytes(config.parallelism);
   const int64_t in_pixels = int64_t{c.in_h} * c.in_w, out_pixels = int64_t{c.out_h} * c.out_w;
   const bool spikes_in = c.op == Op::kConv || (c.op != Op::kNeuron && c.spikes_out);
-  check.area(
-      c.source, c.steps, c.ci_tiles,
-      in_pixels * (spikes_in ? spike_pixel_bytes(parallelism) : stream_pixel_bytes(parallelism)),
-      spikes_in ? kSpikeAlign : kStreamAlign);
+  check.area(c.source, c.steps, c.ci_tiles, in_pixels * (spikes_in ? spike : stream),
+             spikes_in ? spike_align : stream_align, "source (0xAC)");
   if (c.preload)
-    check.area(c.residual, c.steps, c.co_tiles, out_pixels * stream_pixel_bytes(parallelism),
-               kStreamAlign);
+    check.area(c.residual, c.steps, c.co_tiles, out_pixels * stream, stream_align,
+               "residual (0xB8)");
   if (c.spikes_out)
-    check.area(c.spikes, c.steps, c.co_tiles, out_pixels * spike_pixel_bytes(parallelism),
-               kSpikeAlign);
+    check.area(c.spikes, c.steps, c.co_tiles, out_pixels * spike, spike_align, "spikes (0xC4)");
   if (c.stream_out)
-    check.area(c.stream, c.steps, c.co_tiles, out_pixels * stream_pixel_bytes(parallelism),
-               kStreamAlign);
+    check.area(c.stream, c.steps, c.co_tiles, out_pixels * stream, stream_align, "stream (0xD0)");
   if (c.accumulate || c.membrane_out)
-    check.area(c.stream, 1, c.co_tiles, out_pixels * int32_pixel_bytes(parallelism), kStreamAlign);
-  return check.code;
+    check.area(c.stream, 1, c.co_tiles, out_pixels * int32_pixel_bytes(config.parallelism),
+               stream_align, "accumulator or membrane (0xD0)");
+  return check.found;
 }
 
-ErrorCode check_v1(const V1Command& c, int parallelism, uint64_t memory_bytes) {
-  Checker check{parallelism, memory_bytes};
-  const int64_t p = parallelism;
+Check check_v1(const V1Command& c, const Config& config, uint64_t memory_bytes) {
+  Checker check{memory_bytes};
+  const int64_t p = config.parallelism;
   const int64_t pixels = int64_t{c.height} * c.width;
-  check.range(c.width <= kMaxWidth && c.height <= kMaxWidth && pixels <= kMaxPixels);
-  check.range(c.ci_steps == c.ci_tiles * c.steps && c.co_steps == c.co_tiles * c.steps);
-  check.range(!c.pool || (c.height % 2 == 0 && c.width % 2 == 0 && !c.linear));
-  check.range(!c.linear || (c.height == 3 && c.width == 3));
-  check.range(c.weight_length == c.ci_tiles * p);
-  check.range(c.weight_bytes == c.ci_tiles * c.co_tiles * p * p * 9);
-  check.range(c.bias_bytes == c.co_tiles * p * 2);
-  check.range(c.input_bytes == pixels * c.steps * c.ci_tiles * p / 8);
+  check.range(c.width <= config.max_width(), "width (0x0C) within the line buffer");
+  check.range(pixels <= config.max_pixels(), "H W (0x0C) within the membrane buffer");
+  check.range(c.ci_tiles * p <= config.max_v1_channels(),
+              "input channels (0x00) within the weight FIFO");
+  check.range(c.co_tiles <= config.bias_depth, "output tiles (0x00) within the bias FIFO");
+  check.range(c.ci_steps == c.ci_tiles * c.steps, "input tiles x T (0x04)");
+  check.range(c.co_steps == c.co_tiles * c.steps, "output tiles x T (0x04)");
+  check.range(!c.pool || (c.height % 2 == 0 && c.width % 2 == 0 && !c.linear),
+              "pooling (0x0C): even H and W of a convolution");
+  check.range(!c.linear || (c.height == 3 && c.width == 3), "fully connected (0x0C): H = W = 3");
+  check.range(c.weight_length == c.ci_tiles * p, "weights length (0x08)");
+  check.range(c.weight_bytes == c.ci_tiles * c.co_tiles * p * p * kTaps, "weight bytes (0x3C)");
+  check.range(c.bias_bytes == c.co_tiles * p * 2, "bias bytes (0x44)");
+  check.range(c.input_bytes == pixels * c.steps * c.ci_tiles * p / 8, "input bytes (0x30)");
   const int64_t out_pixels = c.linear ? 1 : (c.pool ? pixels / 4 : pixels);
-  check.range(c.output_bytes == out_pixels * p / 8);
-  check.range(c.input_bytes < kMaxTransfer && c.weight_bytes < kMaxTransfer);
-  if (check.code != ErrorCode::kNone) return check.code;
-  const uint32_t parameter_align = static_cast<uint32_t>(parallelism / 2);
-  check.block(c.weights, c.weight_bytes, parameter_align);
-  check.block(c.bias, c.bias_bytes, parameter_align);
-  check.block(c.input, c.input_bytes, kSpikeAlign);
-  check.area(c.output, c.steps, c.co_tiles, c.output_bytes, kSpikeAlign);
-  return check.code;
+  check.range(c.output_bytes == out_pixels * p / 8, "output bytes (0x34)");
+  check.range(c.input_bytes < config.max_transfer(), "input bytes (0x30) of one transfer");
+  check.range(c.weight_bytes < config.max_transfer(), "weight bytes (0x3C) of one transfer");
+  check.range(c.output_bytes < config.max_output_transfer(),
+              "output bytes (0x34) of one transfer");
+  if (check.failed()) return check.found;
+  check.block(c.weights, c.weight_bytes, config.parameter_align(), "weights (0x38)");
+  check.block(c.bias, c.bias_bytes, config.parameter_align(), "biases (0x40)");
+  check.block(c.input, c.input_bytes, config.spike_align(), "input (0x28)");
+  check.area(c.output, c.steps, c.co_tiles, c.output_bytes, config.spike_align(),
+             "output (0x2C, strides 0x20 and 0x24)");
+  return check.found;
 }
 
 }  // namespace lampyris::firefly

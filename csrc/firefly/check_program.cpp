@@ -43,12 +43,13 @@ void expect_thresholds(size_t n, const PlanLayer& layer, const ImageTensor& bias
 }
 
 // Addresses relative to one memory: parameters first, arena behind them.
-ErrorCode device_check(const Plan& plan, const PlanLayer& layer, const PlanBand& band,
+Check device_check(const Plan& plan, const PlanLayer& layer, const PlanBand& band,
                        const ParameterPlace& place, uint64_t data_bytes) {
+  const Config config = preset_config(plan.preset, plan.parallelism);
   const uint64_t memory = std::max(data_bytes, plan.arena_bytes);
   if (plan.target == "v1")
-    return check_v1(plan_v1_command(plan, layer, place), plan.parallelism, memory);
-  return check_command(plan_command(plan, layer, band, place), plan.parallelism, memory);
+    return check_v1(plan_v1_command(plan, layer, place), config, memory);
+  return check_command(plan_command(plan, layer, band, place), config, memory);
 }
 
 }  // namespace
@@ -77,10 +78,10 @@ void check_program(const Image& image) {
           plan.target == "v1" ? encode_v1(plan_v1_command(plan, layer, places.place_of(n)))
                               : encode_command(plan_command(plan, layer, band, places.place_of(n)));
       meant.insert(meant.end(), writes.begin(), writes.end());
-      const ErrorCode code = device_check(plan, layer, band, places.place_of(n), places.end());
-      if (code != ErrorCode::kNone)
-        fail("weight image: layer {} \"{}\" must be a command the device accepts, got error {}", n,
-             layer.name, static_cast<uint32_t>(code));
+      const Check check = device_check(plan, layer, band, places.place_of(n), places.end());
+      if (check != ErrorCode::kNone)
+        fail("weight image: layer {} \"{}\" must be a command the device accepts, got error {}: {}",
+             n, layer.name, static_cast<uint32_t>(check.code), check.what);
     }
     expect_writes(n, layer, read_registers(*registers), meant);
     if (layer.threshold.size() > 1 && bias) expect_thresholds(n, layer, *bias);

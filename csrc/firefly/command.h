@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "firefly/config.h"
 #include "firefly/registers.h"
 
 namespace lampyris::firefly {
@@ -83,8 +84,18 @@ std::vector<RegisterWrite> encode_v1(const V1Command& command);
 inline constexpr int kCommandWrites = 25;
 inline constexpr int kV1Writes = 17;
 
-// kNone, or why the command must not run. `memory_bytes` bounds every area.
-ErrorCode check_command(const Command& command, int parallelism, uint64_t memory_bytes);
-ErrorCode check_v1(const V1Command& command, int parallelism, uint64_t memory_bytes);
+// Why a command must not run: a code for the status register, a sentence for a person.
+struct Check {
+  ErrorCode code = ErrorCode::kNone;
+  std::string_view what;
+
+  operator ErrorCode() const { return code; }
+};
+
+std::string_view error_text(ErrorCode code);
+
+// `memory_bytes` bounds every area.
+Check check_command(const Command& command, const Config& config, uint64_t memory_bytes);
+Check check_v1(const V1Command& command, const Config& config, uint64_t memory_bytes);
 
 }  // namespace lampyris::firefly

@@ -15,28 +15,6 @@ constexpr int kPollLimit = 100'000'000;  // a board needs some thousand polls a 
 
 uint64_t round_up(uint64_t x) { return (x + kPage - 1) / kPage * kPage; }
 
-std::string_view error_text(uint32_t code) {
-  switch (static_cast<ErrorCode>(code)) {
-    case ErrorCode::kNone:
-      return "none";
-    case ErrorCode::kBusy:
-      return "write while busy";
-    case ErrorCode::kRange:
-      return "a field outside its range";
-    case ErrorCode::kAlignment:
-      return "an address or stride not aligned";
-    case ErrorCode::kOperation:
-      return "no such operation";
-    case ErrorCode::kMemory:
-      return "an area outside the memory";
-    case ErrorCode::kRegister:
-      return "no such register";
-    case ErrorCode::kParameters:
-      return "parameters missing";
-  }
-  return "unknown";
-}
-
 }  // namespace
 
 void Driver::load(const LoadedImage& image) {
@@ -109,7 +87,7 @@ void Driver::run_command(size_t n, std::span<const RegisterWrite> writes, Result
     const uint32_t status = extension_ ? port_.read32(reg::kStatus) : 0;
     if (status & kStatusError)
       fail("driver: layer {} \"{}\" must run, got device error {}: {}", n, layer.name,
-           status >> 8 & 0xFF, error_text(status >> 8 & 0xFF));
+           status >> 8 & 0xFF, error_text(static_cast<ErrorCode>(status >> 8 & 0xFF)));
     const bool done = ems ? status & kStatusDone : port_.read32(reg::kDone) & 1;
     if (done) break;
     if (polls == kPollLimit)

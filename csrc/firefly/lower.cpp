@@ -14,11 +14,13 @@ constexpr int kBlockAlign = 16;     // of a channel tile
 constexpr uint64_t kMapAlign = 64;  // of a map
 constexpr int kRowStep = 4;         // of bands, so that both sides of an up-sampling are aligned
 constexpr int kSpikeAlign = 4;      // of a transfer
-constexpr int kMaxFieldTiles = 4096;
 constexpr uint64_t kMaxArena = uint64_t{1} << 31;
 }  // namespace
 
-Lowering::Lowering(const Program& program) : program_(program), p_(program.parallelism()) {
+Lowering::Lowering(const Program& program)
+    : program_(program),
+      p_(program.parallelism()),
+      config_(preset_config(program.preset(), program.parallelism())) {
   for (const Node& node : program.nodes()) bands_.push_back(cut(node));
 }
 
@@ -52,7 +54,8 @@ bool Lowering::aligned(const Node& node, const Band& band) const {
 std::vector<Band> Lowering::cut(const Node& node) const {
   const Map& out = map(output_map(node));
   int rows = out.height;
-  if (int64_t{rows} * out.width > kMaxPixels) rows = std::max(1, kMaxPixels / out.width);
+  const int most = config_.max_pixels();
+  if (int64_t{rows} * out.width > most) rows = std::max(1, most / out.width);
   if (rows < out.height && rows > kRowStep) rows -= rows % kRowStep;
   std::vector<Band> bands;
   for (int row = 0; row < out.height; row += rows)
@@ -73,8 +76,11 @@ void Lowering::check_node(const Node& node, const std::vector<Band>& bands, Viol
                 "stride 2 must have an even input, got [{}, {}] (pad the image)", in.height,
                 in.width);
   }
-  out.require(in.width <= kMaxWidth && to.width <= kMaxWidth, name,
-              "width must be at most {}, got {}", kMaxWidth, std::max(in.width, to.width));
+  const int width = std::max(in.width, to.width);
+  out.require(width <= config_.max_width(), name, "width must be at most {}, got {}",
+              config_.max_width(), width);
+  out.require(node.op != Op::kConv || tile_count(to.channels, p_) <= config_.bias_depth, name,
+              "output channels must be at most {}, got {}", config_.bias_depth * p_, to.channels);
   out.require(tile_count(in.channels, p_) <= kMaxFieldTiles &&
                   tile_count(to.channels, p_) <= kMaxFieldTiles,
               name, "channels must be at most {}, got {}", kMaxFieldTiles * p_,
@@ -83,7 +89,7 @@ void Lowering::check_node(const Node& node, const std::vector<Band>& bands, Viol
     out.require(
         std::all_of(bands.begin(), bands.end(), [&](const Band& b) { return aligned(node, b); }),
         name, "a map above {} pixels must have an even width, got [{}, {}] (pad the image)",
-        kMaxPixels, in.height, in.width);
+        config_.max_pixels(), in.height, in.width);
 }
 
 void Lowering::check() const {

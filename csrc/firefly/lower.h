@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "firefly/config.h"
 #include "firefly/plan.h"
 #include "firefly/program.h"
 #include "firefly/violations.h"
@@ -38,6 +39,7 @@ class Lowering {
 
   const Program& program_;
   int p_;
+  Config config_;
   std::vector<std::vector<Band>> bands_;
   std::vector<PlanMap> placed_;  // per map
 };

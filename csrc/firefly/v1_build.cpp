@@ -55,7 +55,6 @@ std::vector<PlanMap> V1Builder::make_maps() const {
 std::vector<int8_t> V1Builder::arranged(const Layer& layer, const PlanMap& in, int& inputs) const {
   inputs = layer.in_channels;
   if (!layer.spec.linear) return layer.weight;
-  constexpr int kTaps = 9;
   inputs = static_cast<int>(in.stride_t) * 8;
   const int channels = inputs / kTaps, pixels = layer.in_height * layer.in_width;
   std::vector<int8_t> weight(static_cast<size_t>(layer.spec.out) * static_cast<size_t>(inputs), 0);
@@ -96,21 +95,22 @@ PlanLayer V1Builder::describe(const Layer& layer, const PlanMap& in, std::span<c
 void V1Builder::check_layer(const Layer& layer, const PlanLayer& plan, const PlanMap& in,
                             const PlanMap& out, bool last, Violations& v) const {
   const std::string& name = plan.name;
+  const Config config = preset_config(preset_, p_);
   const bool linear = layer.spec.linear;
   const int64_t ci = linear ? plan.in_channels / (9 * p_) : tile_count(layer.in_channels, p_);
   const int64_t co = tile_count(layer.spec.out, p_);
   const int h = layer.in_height, w = layer.in_width;
   v.require(steps_ <= kMaxSteps, name, "T must be at most {}, got {}", kMaxSteps, steps_);
   if (!linear) {
-    v.require(h <= kMaxWidth && w <= kMaxWidth, name, "H and W must be at most {}, got [{}, {}]",
-              kMaxWidth, h, w);
-    v.require(int64_t{h} * w <= kMaxPixels, name, "H W must be at most {}, got {}", kMaxPixels,
-              int64_t{h} * w);
+    v.require(h <= kMaxFieldSide && w <= config.max_width(), name,
+              "H and W must be at most {}, got [{}, {}]", config.max_width(), h, w);
+    v.require(int64_t{h} * w <= config.max_pixels(), name, "H W must be at most {}, got {}",
+              config.max_pixels(), int64_t{h} * w);
     v.require(!plan.pool || (h % 2 == 0 && w % 2 == 0), name,
               "pooling must have even H and W, got [{}, {}]", h, w);
   }
-  v.require(ci * p_ <= kMaxV1Channels, name, "{} must be at most {}, got {}",
-            linear ? "inputs / 9" : "input channels", kMaxV1Channels, ci * p_);
+  v.require(ci * p_ <= config.max_v1_channels(), name, "{} must be at most {}, got {}",
+            linear ? "inputs / 9" : "input channels", config.max_v1_channels(), ci * p_);
   v.require(ci <= kMaxTiles && co <= kMaxTiles, name, "channel tiles must be at most {}, got {}",
             kMaxTiles, std::max(ci, co));
   v.require(ci * steps_ <= kMaxTileSteps && co * steps_ <= kMaxTileSteps, name,
@@ -119,10 +119,10 @@ void V1Builder::check_layer(const Layer& layer, const PlanLayer& plan, const Pla
   const int64_t input_bytes = int64_t{in.stride_t} * steps_;
   const int64_t weight_bytes = ci * co * 9 * p_ * p_;
   const int64_t output_bytes = int64_t{out.height} * out.width * p_ / 8;
-  const int64_t output_limit = preset_config(preset_, p_).max_output_transfer;
-  v.require(input_bytes < kMaxTransfer && weight_bytes < kMaxTransfer, name,
-            "transfers must be below {} bytes, got {} in and {} of weights", kMaxTransfer,
-            input_bytes, weight_bytes);
+  const int64_t limit = config.max_transfer(), output_limit = config.max_output_transfer();
+  v.require(input_bytes < limit && weight_bytes < limit, name,
+            "transfers must be below {} bytes, got {} in and {} of weights", limit, input_bytes,
+            weight_bytes);
   v.require(output_bytes < output_limit, name, "output transfers must be below {} bytes, got {}",
             output_limit, output_bytes);
   const bool many = co * steps_ > 1;

@@ -7,6 +7,7 @@ namespace lampyris::firefly {
 namespace {
 
 constexpr uint64_t kMemory = 1 << 20;
+const Config kBoard = preset_config("zcu104", 16);
 
 RegisterValues values_of(const std::vector<RegisterWrite>& writes) {
   RegisterValues values{};
@@ -41,7 +42,7 @@ TEST(Command, ExtensionRoundTrip) {
   EXPECT_EQ(writes[2].value, 7u << 16 | 9u);
   EXPECT_EQ(writes[4].value, 2u << 12 | 1u);
   EXPECT_EQ(writes[6].value, 0xFFFFFFF9u);
-  EXPECT_EQ(check_command(c, 16, kMemory), ErrorCode::kNone);
+  EXPECT_EQ(check_command(c, kBoard, kMemory), ErrorCode::kNone);
 }
 
 TEST(Command, ReleasedRoundTrip) {
@@ -58,9 +59,9 @@ TEST(Command, ReleasedRoundTrip) {
   EXPECT_EQ(writes[0].value, 3u << 16 | 1u << 8 | 2u);
   EXPECT_EQ(writes[2].value, static_cast<uint32_t>(-5) << 14 | 47u);
   EXPECT_EQ(writes[3].value, 1u << 31 | 1u << 28 | 5u << 16 | 9u);
-  EXPECT_EQ(check_v1(c, 16, kMemory), ErrorCode::kNone);
+  EXPECT_EQ(check_v1(c, kBoard, kMemory), ErrorCode::kNone);
   c.output.stride_c = 30;
-  EXPECT_EQ(check_v1(c, 16, kMemory), ErrorCode::kAlignment);
+  EXPECT_EQ(check_v1(c, kBoard, kMemory), ErrorCode::kAlignment);
 }
 
 struct Broken {
@@ -96,7 +97,7 @@ TEST(Command, EveryRangeIsChecked) {
   for (const Broken& broken : cases) {
     Command c = good_conv();
     broken.change(c);
-    EXPECT_EQ(check_command(c, 16, kMemory), broken.code) << broken.what;
+    EXPECT_EQ(check_command(c, kBoard, kMemory), broken.code) << broken.what;
   }
 }
 
