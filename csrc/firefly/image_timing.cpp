@@ -7,8 +7,17 @@ namespace lampyris::firefly {
 
 Timing image_timing(const Image& image, const std::string& preset) {
   const Plan plan = plan_from_json(image.plan_json);
+  const std::string& board = preset.empty() ? plan.preset : preset;
+  return image_timing(image, preset_config(board, plan.parallelism));
+}
+
+Timing image_timing(const Image& image, const Config& config) {
+  const Plan plan = plan_from_json(image.plan_json);
+  if (config.parallelism != plan.parallelism)
+    fail("timing: config must have parallelism {} of the image, got {}", plan.parallelism,
+         config.parallelism);
   Timing timing;
-  timing.config = preset_config(preset.empty() ? plan.preset : preset, plan.parallelism);
+  timing.config = config;
   RegisterValues values{};
   for (size_t n = 0; n < plan.layers.size(); ++n) {
     const ImageTensor* registers = image.find(layer_tensor(n, "registers"));

@@ -5,71 +5,135 @@
 #include <cmath>
 
 #include "firefly/area.h"
+#include "firefly/tile_schedule.h"
 
 namespace lampyris::firefly {
 
 namespace {
 
-constexpr int kTaps = 9;
-constexpr int kInputRegisters = 3;     // fabric register, slice input, slice output
+constexpr int kFabricRegister = 1;     // in front of the slices
+constexpr int kSliceRegisters = 2;     // operands, result
+constexpr int kChain = 8;              // slices of a cascade: one more clock for each
 constexpr int kMembraneRegisters = 3;  // read, add, write of the unified buffer
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Matrix unit (ternary tree over 9 P / 2 slices) and membrane unit (maximum tree over P lanes).
-int64_t pipeline_latency(int parallelism) {
+// Levels of an adder tree of `arity` inputs a node.
+int tree_levels(int terms, int arity) {
   int levels = 0;
-  for (int terms = kTaps * parallelism / 2; terms > 1; terms = (terms + 2) / 3) ++levels;
-  return kInputRegisters + levels + kMembraneRegisters +
-         std::bit_width(static_cast<unsigned>(parallelism)) - 1;
+  for (; terms > 1; terms = (terms + arity - 1) / arity) ++levels;
+  return levels;
 }
 
 // Bytes of one output-channel tile over all time steps, per port.
 struct TileBytes {
   int64_t weights = 0, spikes_in = 0, stream_in = 0, spikes_out = 0, stream_out = 0;
+
+  int64_t all() const { return weights + spikes_in + stream_in + spikes_out + stream_out; }
 };
 
-CommandCycles combine(const Config& config, int64_t compute, int64_t reload, int64_t flush,
-                      const TileBytes& bytes, int64_t co_tiles, int64_t bias_bytes,
-                      int64_t first_weights) {
-  CommandCycles c;
-  const int64_t spike_in = ceil_div(bytes.spikes_in, config.spike_bus_bytes);
-  const int64_t stream_in = ceil_div(bytes.stream_in, config.stream_bus_bytes);
-  const int64_t spike_out = ceil_div(bytes.spikes_out, config.spike_bus_bytes);
-  const int64_t stream_out = ceil_div(bytes.stream_out, config.stream_bus_bytes);
-  const int64_t weights = ceil_div(bytes.weights, config.weight_bus_bytes);
-  const int64_t moved =
-      bytes.weights + bytes.spikes_in + bytes.stream_in + bytes.spikes_out + bytes.stream_out;
-  const int64_t memory =
-      static_cast<int64_t>(std::ceil(static_cast<double>(moved) / config.ddr_bytes_per_cycle));
-  const int64_t busy = compute + reload + flush;
-  const int64_t elapsed =
-      std::max({busy, weights, spike_in, stream_in, spike_out, stream_out, memory});
-  c.compute = compute * co_tiles;
-  c.reload = reload * co_tiles;
-  c.flush = flush * co_tiles;
-  c.weights = weights * co_tiles;
-  c.input = spike_in * co_tiles;
-  c.residual = stream_in * co_tiles;
-  c.output = std::max(spike_out, stream_out) * co_tiles;
-  c.memory = memory * co_tiles;
+// Cycles of the side streams of one output-channel tile.
+struct TilePorts {
+  int64_t input = 0, residual = 0, output = 0, memory = 0;
+
+  int64_t slowest() const { return std::max({input, residual, output, memory}); }
+};
+
+TilePorts ports_of(const TileBytes& bytes, const Config& config) {
+  // Cores share the DDR.
+  const double share = config.ddr_bytes_per_cycle / config.cores;
+  const double memory = static_cast<double>(bytes.all()) / share;
+  return {ceil_div(bytes.spikes_in, config.spike_bus_bytes),
+          ceil_div(bytes.stream_in, config.stream_bus_bytes),
+          std::max(ceil_div(bytes.spikes_out, config.spike_bus_bytes),
+                   ceil_div(bytes.stream_out, config.stream_bus_bytes)),
+          static_cast<int64_t>(std::ceil(memory))};
+}
+
+void add_ports(CommandCycles& c, const TileBytes& bytes, const TilePorts& ports, int64_t co_tiles,
+               int64_t wait, const Config& config) {
+  c.weights = ceil_div(bytes.weights, config.weight_bus_bytes) * co_tiles;
+  c.input = ports.input * co_tiles;
+  c.residual = ports.residual * co_tiles;
+  c.output = ports.output * co_tiles;
+  c.memory = ports.memory * co_tiles;
+  const int64_t slowest = ports.slowest();
+  (ports.input == slowest      ? c.stall_input
+   : ports.residual == slowest ? c.stall_residual
+   : ports.output == slowest   ? c.stall_output
+                               : c.stall_memory) = wait;
+  c.bytes = bytes.all() * co_tiles;
+  c.weight_bytes = bytes.weights * co_tiles;
+}
+
+void finish(CommandCycles& c, int64_t bias_bytes, const Config& config) {
   c.bias = ceil_div(bias_bytes, config.weight_bus_bytes);
-  c.fill = ceil_div(first_weights, config.weight_bus_bytes);
-  c.latency = pipeline_latency(config.parallelism);
-  c.stall = (elapsed - busy) * co_tiles;
-  c.total = elapsed * co_tiles + c.bias + c.fill + c.latency;
-  c.bytes = moved * co_tiles + bias_bytes;
+  c.bytes += bias_bytes;
+  c.weight_bytes += bias_bytes;
+  c.latency = matrix_latency(config) + membrane_latency(config);
+  c.stall = c.stall_weights + c.stall_input + c.stall_residual + c.stall_output + c.stall_memory;
+  c.total = c.compute + c.reload + c.flush + c.bias + c.fill + c.latency + c.stall;
+}
+
+// `shape` without its times; `bytes.weights` holds one pass.
+CommandCycles array_cycles(TileShape shape, TileBytes bytes, int taps, int64_t bias_bytes,
+                           const Config& config) {
+  const int64_t p = config.parallelism;
+  shape.word_beats = ceil_div(p * taps, config.weight_bus_bytes);
+  shape.bias_beats = ceil_div(bias_bytes, config.weight_bus_bytes);
+  if (!weights_stay(shape.ci_tiles, config)) bytes.weights *= shape.steps;
+  const TilePorts ports = ports_of(bytes, config);
+  shape.least = ports.slowest();
+  const TileTimes times = schedule_tiles(shape, config);
+  CommandCycles c;
+  c.compute = shape.co_tiles * shape.steps * shape.ci_tiles * shape.pixels;
+  c.flush = shape.co_tiles * shape.steps * shape.line;
+  c.reload = times.reload;
+  c.fill = times.fill;
+  c.stall_weights = times.stall_weights;
+  add_ports(c, bytes, ports, shape.co_tiles, times.stall_least, config);
+  finish(c, bias_bytes, config);
   return c;
+}
+
+// Commands of the vector unit: P lanes a cycle, no weights.
+CommandCycles vector_cycles(const Command& c, const TileBytes& bytes, const Config& config) {
+  const int64_t in = int64_t{c.in_h} * c.in_w, out = int64_t{c.out_h} * c.out_w;
+  const int64_t busy = c.steps * std::max(in, out);
+  const TilePorts ports = ports_of(bytes, config);
+  CommandCycles cycles;
+  cycles.compute = busy * c.co_tiles;
+  add_ports(cycles, bytes, ports, c.co_tiles,
+            std::max(int64_t{0}, ports.slowest() - busy) * c.co_tiles, config);
+  finish(cycles, c.bias_bytes, config);
+  return cycles;
 }
 
 }  // namespace
 
 CommandCycles& CommandCycles::operator+=(const CommandCycles& o) {
-  compute += o.compute, reload += o.reload, flush += o.flush, weights += o.weights;
-  input += o.input, residual += o.residual, output += o.output, memory += o.memory;
-  bias += o.bias, fill += o.fill, latency += o.latency, stall += o.stall, total += o.total;
-  bytes += o.bytes, dense_ops += o.dense_ops;
+  compute += o.compute, reload += o.reload, flush += o.flush, bias += o.bias, fill += o.fill;
+  latency += o.latency, weights += o.weights, input += o.input, residual += o.residual;
+  output += o.output, memory += o.memory, stall_weights += o.stall_weights;
+  stall_input += o.stall_input, stall_residual += o.stall_residual;
+  stall_output += o.stall_output, stall_memory += o.stall_memory, stall += o.stall;
+  total += o.total, bytes += o.bytes, weight_bytes += o.weight_bytes, dense_ops += o.dense_ops;
   return *this;
+}
+
+int matrix_latency(const Config& config) {
+  const int terms = kTaps * config.parallelism;
+  if (config.datapath == Datapath::kCascade)
+    return kFabricRegister + kSliceRegisters + kChain - 1 + tree_levels(terms / (2 * kChain), 2);
+  return kFabricRegister + kSliceRegisters + tree_levels(terms / 2, 3);
+}
+
+int membrane_latency(const Config& config) {
+  return kMembraneRegisters + std::bit_width(static_cast<unsigned>(config.parallelism)) - 1;
+}
+
+int weight_passes(const Command& command, const Config& config) {
+  return weights_stay(command.ci_tiles, config) ? 1 : command.steps;
 }
 
 CommandCycles command_cycles(const Command& c, const Config& config) {
@@ -78,21 +142,20 @@ CommandCycles command_cycles(const Command& c, const Config& config) {
   const int64_t steps = c.steps, ci = c.ci_tiles;
   const bool conv = c.op == Op::kConv;
   const bool spikes_in = conv || (c.op != Op::kNeuron && c.spikes_out);
-  const int64_t tiles_in = conv ? ci : 1;
   TileBytes bytes;
-  bytes.weights = conv ? ci * c.kernel * c.kernel * p * p : 0;
   (spikes_in ? bytes.spikes_in : bytes.stream_in) =
-      steps * tiles_in * in * (spikes_in ? spike_pixel_bytes(p) : stream_pixel_bytes(p));
+      steps * (conv ? ci : 1) * in * (spikes_in ? spike_pixel_bytes(p) : stream_pixel_bytes(p));
   if (c.preload) bytes.stream_in += steps * out * stream_pixel_bytes(p);
   if (c.spikes_out) bytes.spikes_out = steps * out * spike_pixel_bytes(p);
   if (c.stream_out) bytes.stream_out = steps * out * stream_pixel_bytes(p);
   if (c.accumulate || c.membrane_out) bytes.stream_out = out * int32_pixel_bytes(p);
-  const int64_t compute = steps * tiles_in * std::max(in, conv ? in : out);
-  const int64_t reload = conv ? steps * ci * (p + 1) : 0;
-  const int64_t flush = c.kernel == 3 ? steps * (c.in_w + 1) : 0;
-  CommandCycles cycles = combine(config, compute, reload, flush, bytes, c.co_tiles, c.bias_bytes,
-                                 conv ? int64_t{c.kernel} * c.kernel * p * p : 0);
-  if (conv) cycles.dense_ops = 2 * steps * out * ci * p * c.co_tiles * p * c.kernel * c.kernel;
+  if (!conv) return vector_cycles(c, bytes, config);
+  const int taps = c.kernel * c.kernel;
+  bytes.weights = ci * taps * p * p;
+  TileShape shape{c.co_tiles, steps, ci, in};
+  shape.line = c.kernel == 3 ? c.in_w + 1 : 0;
+  CommandCycles cycles = array_cycles(shape, bytes, taps, c.bias_bytes, config);
+  cycles.dense_ops = 2 * steps * out * ci * p * c.co_tiles * p * taps;
   return cycles;
 }
 
@@ -103,9 +166,9 @@ CommandCycles v1_cycles(const V1Command& c, const Config& config) {
   bytes.weights = ci * kTaps * p * p;
   bytes.spikes_in = c.input_bytes;
   bytes.spikes_out = steps * c.output_bytes;
-  CommandCycles cycles = combine(config, steps * ci * pixels, steps * ci * (p + 1),
-                                 c.linear ? 0 : steps * (c.width + 1), bytes, c.co_tiles,
-                                 c.bias_bytes, int64_t{kTaps} * p * p);
+  TileShape shape{c.co_tiles, steps, ci, pixels};
+  shape.line = c.linear ? 0 : c.width + 1;
+  CommandCycles cycles = array_cycles(shape, bytes, kTaps, c.bias_bytes, config);
   const int64_t outputs = c.linear ? 1 : pixels;
   cycles.dense_ops = 2 * steps * outputs * ci * p * c.co_tiles * p * kTaps;
   return cycles;

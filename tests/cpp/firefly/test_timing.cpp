@@ -18,12 +18,15 @@ TEST(Timing, ReleasedLayerByHand) {
   EXPECT_EQ(t.weights, 3 * 2 * 9 * 256 / 8);
   EXPECT_EQ(t.input, 3 * 64 * 4 * 2 * 2 / 4);
   EXPECT_EQ(t.bias, 12);
-  EXPECT_EQ(t.fill, 288);
+  // 288 beats of the first tile, its last word read, one clock more; 17 of these are its reload.
+  EXPECT_EQ(t.fill, 288 + 2 - 17);
   // 3 registers, 72 -> 24 -> 8 -> 3 -> 1, 3 of the membrane unit, maximum tree of 16 lanes
   EXPECT_EQ(t.latency, 3 + 4 + 3 + 4);
   const int64_t busy = 4 * 2 * (64 + 17) + 4 * 9;
-  EXPECT_EQ(t.stall, 0);
-  EXPECT_EQ(t.total, 3 * busy + 12 + 288 + 14);
+  // The second tile's weights come 288 beats after the first's, which took 17 + 9 + 64 cycles.
+  EXPECT_EQ(t.stall_weights, 288 - 90);
+  EXPECT_EQ(t.stall, t.stall_weights);
+  EXPECT_EQ(t.total, 3 * busy + 12 + 273 + 14 + 198);
   EXPECT_EQ(t.dense_ops, int64_t{2} * 4 * 64 * 32 * 48 * 9);
 }
 
@@ -32,7 +35,9 @@ TEST(Timing, WeightsStallSmallMaps) {
   c.ci_tiles = 16, c.co_tiles = 16, c.steps = 1, c.height = 4, c.width = 4;
   const CommandCycles t = v1_cycles(c, preset_config("ultra96"));
   EXPECT_EQ(t.weights, 16 * 16 * 288);
-  EXPECT_EQ(t.stall, t.weights - t.compute - t.reload - t.flush);
+  // The last word of the last tile comes with the last beat; then its 16 windows.
+  EXPECT_EQ(t.total, t.bias + t.weights + 2 + 16 + t.latency);
+  EXPECT_EQ(t.stall, t.stall_weights);
 }
 
 TEST(Timing, WindowsArePriced) {
