@@ -67,6 +67,8 @@ class PythonDriver {
   PythonDriver(const py::object& port, bool results_only) : object_(port) {
     if (py::isinstance<Device>(port)) {
       port_ = port.cast<Device*>();
+    } else if (py::isinstance<CorePort>(port)) {
+      port_ = port.cast<CorePort*>();
     } else {
       own_ = std::make_unique<PythonPort>(port);
       port_ = own_.get();
@@ -130,15 +132,40 @@ const StoredMap& stored(const Keyed<StoredMap>& maps, const std::string& key) {
 void bind_firefly_device(py::module_& m) {
   py::class_<Device>(m, "Device")
       .def(py::init([](int parallelism, const std::string& preset, const std::string& datapath,
-                       bool trace, uint64_t memory_bytes) {
-             return Device({parallelism, preset, datapath, trace, memory_bytes});
+                       bool trace, uint64_t memory_bytes, bool strict, int cores,
+                       const std::string& config) {
+             DeviceOptions options{parallelism, preset, datapath, trace, memory_bytes, strict,
+                                   cores, {}};
+             if (!config.empty()) options.config = config_from_json(config);
+             return Device(options);
            }),
            py::arg("parallelism"), py::arg("preset"), py::arg("datapath"), py::arg("trace"),
-           py::arg("memory_bytes"))
+           py::arg("memory_bytes"), py::arg("strict"), py::arg("cores"), py::arg("config"))
       .def("read32", &Device::read32, py::call_guard<py::gil_scoped_release>())
       .def("write32", &Device::write32)
+      .def("reset", &Device::reset)
+      .def("transfers",
+           [](const Device& self) {
+             py::list all;
+             for (const Transfer& t : self.transfers()) {
+               const MoverWord word = encode_transfer(t);
+               all.append(py::make_tuple(
+                   mover_name(t.mover), t.address, t.bytes,
+                   py::bytes(reinterpret_cast<const char*>(word.data()), word.size())));
+             }
+             return all;
+           })
       .def_property_readonly("memory", [](py::object self) {
         const std::span<uint8_t> memory = self.cast<Device&>().memory();
+        return py::array_t<uint8_t>(static_cast<py::ssize_t>(memory.size()), memory.data(), self);
+      });
+  py::class_<CorePort>(m, "CorePort")
+      .def(py::init<Device&, int>(), py::arg("device"), py::arg("core"), py::keep_alive<1, 2>())
+      .def("read32", &CorePort::read32, py::call_guard<py::gil_scoped_release>())
+      .def("write32", &CorePort::write32)
+      .def_property_readonly("base_address", &CorePort::base_address)
+      .def_property_readonly("memory", [](py::object self) {
+        const std::span<uint8_t> memory = self.cast<CorePort&>().memory();
         return py::array_t<uint8_t>(static_cast<py::ssize_t>(memory.size()), memory.data(), self);
       });
   py::class_<LoadedImage, std::shared_ptr<LoadedImage>>(m, "LoadedImage")

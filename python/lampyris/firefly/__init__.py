@@ -16,6 +16,7 @@ Example:
 
 from __future__ import annotations
 
+from lampyris.firefly.config import PRESETS, Config
 from lampyris.firefly.differences import (
     FirstDifference,
     RunComparison,
@@ -23,15 +24,17 @@ from lampyris.firefly.differences import (
     explain,
     first_difference,
 )
-from lampyris.firefly.driver import Device, Driver, Result, check_program
+from lampyris.firefly.driver import Device, Driver, Result, Transfer, check_program
 from lampyris.firefly.image import Image, load
 from lampyris.firefly.layers import Layer, build, conv, linear
 from lampyris.firefly.program import Neuron, Program
-from lampyris.firefly.timing import PRESETS, Timing, timing
+from lampyris.firefly.resources import Resources, resources
+from lampyris.firefly.timing import Timing, timing
 from lampyris.firefly.traces import FolderTrace, save_trace
 
 __all__ = [
     "PRESETS",
+    "Config",
     "Device",
     "Driver",
     "FirstDifference",
@@ -40,9 +43,11 @@ __all__ = [
     "Layer",
     "Neuron",
     "Program",
+    "Resources",
     "Result",
     "RunComparison",
     "Timing",
+    "Transfer",
     "build",
     "check_program",
     "compare_runs",
@@ -51,6 +56,7 @@ __all__ = [
     "first_difference",
     "linear",
     "load",
+    "resources",
     "save_trace",
     "timing",
 ]

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lampyris.firefly.arrays import to_native
+from lampyris.firefly.config import Config
 from lampyris.firefly.image import Image
 
-__all__ = ["Device", "Driver", "Result", "check_program"]
+__all__ = ["Device", "DeviceCore", "Driver", "Result", "Transfer", "check_program"]
+
+
+class Transfer(NamedTuple):
+    """One DataMover command: ``mover`` is parameters, input, output, stream_in or stream_out; ``word``
+    the 72 bits on the command stream, lowest byte first."""
+
+    mover: str
+    address: int
+    bytes: int
+    word: bytes
 
 
 class Device:
@@ -25,11 +36,19 @@ class Device:
         trace: keep every X, membrane and spike of each command, stored or not.
         preset: board whose bus widths the cycle counter uses.
         memory_bytes: DDR; pages are taken when first touched.
+        strict: a wrong register sequence raises ValueError with its reason; otherwise it does what the
+            hardware does (an error code, a wrong result, or a done flag that never comes).
+        cores: cores that share the DDR; core i answers at offset ``i * 0x10000``, see ``core``.
+        config: a ``Config`` instead of parallelism, preset, datapath and cores.
 
     Example:
         >>> device = Device(parallelism=16)
         >>> hex(device.read32(0x80)), device.read32(0x84) & 0xFF
         ('0x4c460100', 16)
+        >>> Device(strict=True).write32(0x80, 1)
+        Traceback (most recent call last):
+            ...
+        ValueError: device: register 0x80 must not be written
     """
 
     def __init__(
@@ -40,11 +59,42 @@ class Device:
         *,
         preset: str = "zcu104",
         memory_bytes: int = 1 << 30,
+        strict: bool = False,
+        cores: int = 1,
+        config: Config | None = None,
     ) -> None:
         from lampyris import _native
 
-        self._native = _native.firefly.Device(parallelism, preset, datapath, trace, memory_bytes)
+        if config is not None:
+            parallelism, preset, datapath, cores = (
+                config.parallelism,
+                config.preset,
+                config.datapath,
+                config.cores,
+            )
+        text = "" if config is None else config.to_json()
+        self._native = _native.firefly.Device(
+            parallelism, preset, datapath, trace, memory_bytes, strict, cores, text
+        )
         self.parallelism, self.datapath, self.trace, self.preset = parallelism, datapath, trace, preset
+        self.strict, self.cores = strict, cores
+
+    def core(self, index: int) -> DeviceCore:
+        """One core with its share of the memory, for a ``Driver`` of its own.
+
+        Raises:
+            ValueError: no such core.
+        """
+        return DeviceCore(self, index)
+
+    def reset(self) -> None:
+        """Power-on state of registers, FIFOs and toggle; the memory keeps its bytes."""
+        self._native.reset()
+
+    @property
+    def transfers(self) -> list[Transfer]:
+        """DataMover commands of the command started last, in the order of each stream."""
+        return [Transfer(*transfer) for transfer in self._native.transfers()]
 
     def read32(self, offset: int) -> int:
         """A register; 0 where there is none. Reading the status or the done flag ends a command."""
@@ -57,6 +107,34 @@ class Device:
     @property
     def memory(self) -> np.ndarray:
         """DDR, uint8 [memory_bytes], shared with the device."""
+        return self._native.memory
+
+
+class DeviceCore:
+    """A core of a ``Device``: a port with registers at 0 and memory of its own."""
+
+    def __init__(self, device: Device, index: int) -> None:
+        from lampyris import _native
+
+        self._native = _native.firefly.CorePort(device._native, index)
+        self.device, self.index = device, index
+
+    def read32(self, offset: int) -> int:
+        """A register of this core."""
+        return self._native.read32(offset)
+
+    def write32(self, offset: int, value: int) -> None:
+        """Writes a register of this core."""
+        self._native.write32(offset, value)
+
+    @property
+    def base_address(self) -> int:
+        """Bus address of this core's first byte."""
+        return self._native.base_address
+
+    @property
+    def memory(self) -> np.ndarray:
+        """This core's share of the DDR, uint8."""
         return self._native.memory
 
 
@@ -152,7 +230,7 @@ class Driver:
         for name in ("read32", "write32", "memory"):
             if not hasattr(device, name):
                 raise ValueError(f"driver: device must have read32, write32 and memory, got no {name}")
-        port = device._native if isinstance(device, Device) else device
+        port = device._native if isinstance(device, (Device, DeviceCore)) else device
         self.device = device
         self._native = _native.firefly.Driver(port, keep == "results")
         self._loaded: list[object] = []

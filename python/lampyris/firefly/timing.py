@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lampyris.firefly.arrays import to_native
+from lampyris.firefly.config import Config
 from lampyris.firefly.image import Image
 
-__all__ = ["PRESETS", "LayerTiming", "Timing", "timing"]
+__all__ = ["LayerTiming", "Timing", "timing"]
 
-PRESETS = ("ultra96", "zcu104", "kv260")
 _COLUMNS = ("compute", "reload", "flush", "weights", "input", "residual", "output", "stall", "total")
 
 
 @dataclass(frozen=True)
 class LayerTiming:
-    """One layer. ``cycles`` by cause: compute, reload (idle while weights refill), flush (line
-    buffer), weights, input, residual, output (DMA, side by side with compute), memory (DDR cap), bias,
-    fill, latency, stall (waiting for the slowest stream), total; bytes and dense_ops are counts."""
+    """One layer. ``cycles`` by cause, ``total`` = compute + reload (idle while weights refill) + flush
+    (line buffer) + bias + fill (first weights) + latency (pipeline) + stall (sum of stall_weights,
+    stall_input, stall_residual, stall_output, stall_memory). Side by side with these run weights, input,
+    residual, output (DMA beats) and memory (all bytes at the DDR cap). bytes, weight_bytes and dense_ops
+    are counts."""
 
     name: str
     op: str
@@ -71,15 +73,15 @@ class Timing:
         return "\n".join([head, *rows])
 
 
-def timing(image: Image, preset: str | None = None) -> Timing:
+def timing(image: Image, preset: str | Config | None = None) -> Timing:
     """Cycles of every layer from its registers.
 
     Args:
         image: any image; P is the image's.
-        preset: "ultra96", "zcu104" or "kv260"; None is the image's own.
+        preset: "ultra96", "zcu104" or "kv260", or a ``Config``; None is the image's own.
 
     Raises:
-        ValueError: no such preset.
+        ValueError: no such preset, or a ``Config`` with another P.
 
     Example:
         >>> from lampyris import firefly
@@ -91,6 +93,7 @@ def timing(image: Image, preset: str | None = None) -> Timing:
     """
     from lampyris import _native
 
-    table = _native.firefly.timing(*to_native(image), preset or "")
+    config = preset.to_json() if isinstance(preset, Config) else ""
+    table = _native.firefly.timing(*to_native(image), "" if config else preset or "", config)
     layers = [LayerTiming(**row) for row in table.pop("layers")]
     return Timing(layers=layers, **table)

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
 
 #include "firefly/device.h"
 #include "firefly/packing.h"
@@ -107,13 +108,138 @@ TEST(Device, ParameterPulseTogglesBiasThenWeights) {
   EXPECT_EQ(device.read32(reg::kDone), 0u);
 }
 
-TEST(Device, OnePulseLeavesTheToggleWrong) {
+TEST(Device, OnePulseHangsUntilTheWeightsCome) {
   Device device(small());
   auto writes = encode_v1(v1_command());
-  writes.erase(writes.end() - 2);  // one parameter pulse only: weights never come
+  writes.erase(writes.end() - 2);  // one parameter pulse only: the weight FIFO stays empty
   write_all(device, writes);
   EXPECT_EQ(device.read32(reg::kDone), 0u);
   EXPECT_EQ(error_code(device), static_cast<uint32_t>(ErrorCode::kParameters));
+  EXPECT_EQ(device.read32(reg::kStatus) & kStatusBusy, kStatusBusy);
+  device.write32(reg::kTiles, 5);  // anything else is ignored
+  EXPECT_EQ(error_code(device), static_cast<uint32_t>(ErrorCode::kBusy));
+  device.write32(reg::kPulse, kPulseParameters);
+  EXPECT_EQ(device.read32(reg::kDone), 1u);
+  EXPECT_EQ(error_code(device), 0u);
+  EXPECT_EQ(device.memory()[512], 0);  // weights 0: nothing fires
+}
+
+TEST(Device, ParametersTooManyReachTheNextLayer) {
+  Device device(small());
+  std::fill_n(device.memory().data(), 8, uint8_t{0xFF});
+  std::fill_n(device.memory().data() + 4096, 9 * 256, uint8_t{5});
+  const auto writes = encode_v1(v1_command());
+  device.write32(reg::kV1Weights, 8192);  // zeros, sent by mistake
+  device.write32(reg::kV1WeightBytes, 9 * 256);
+  device.write32(reg::kV1Bias, 1024);
+  device.write32(reg::kV1BiasBytes, 32);
+  device.write32(reg::kPulse, kPulseParameters);
+  device.write32(reg::kPulse, kPulseParameters);
+  write_all(device, writes);
+  EXPECT_EQ(device.read32(reg::kDone), 1u);
+  EXPECT_EQ(device.memory()[512], 0);  // the zeros lay in front
+  device.write32(reg::kDone, 0);
+  write_all(device, writes);
+  EXPECT_EQ(device.read32(reg::kDone), 1u);
+  EXPECT_EQ(device.memory()[512], 0xFF);
+}
+
+TEST(Device, ResetEmptiesFifos) {
+  Device device(small());
+  auto writes = encode_v1(v1_command());
+  writes.erase(writes.end() - 2);
+  write_all(device, writes);
+  device.reset();
+  EXPECT_EQ(device.read32(reg::kStatus), 0u);
+  EXPECT_EQ(device.read32(reg::kTiles), 0u);
+  write_all(device, encode_v1(v1_command()));
+  EXPECT_EQ(device.read32(reg::kDone), 1u);
+}
+
+std::string refusal(Device& device, const std::vector<RegisterWrite>& writes) {
+  try {
+    write_all(device, writes);
+    device.read32(reg::kDone);
+    device.read32(reg::kStatus);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(StrictDevice, RunsWhatIsRight) {
+  DeviceOptions options = small();
+  options.strict = true;
+  Device device(options);
+  for (int layer = 0; layer < 2; ++layer) {
+    EXPECT_EQ(refusal(device, encode_v1(v1_command())), "");
+    device.write32(reg::kDone, 0);
+  }
+  EXPECT_EQ(refusal(device, encode_command(neuron_command())), "");
+}
+
+TEST(StrictDevice, SaysWhatIsWrong) {
+  DeviceOptions options = small();
+  options.strict = true;
+  const auto good = encode_v1(v1_command());
+  const auto expect = [&](std::vector<RegisterWrite> writes, const char* part) {
+    Device device(options);
+    const std::string got = refusal(device, writes);
+    EXPECT_NE(got.find(part), std::string::npos) << got;
+  };
+  expect({{0x10, Relocation::kLiteral, 1}}, "must name a register, got 0x10");
+  expect({{reg::kIdentity, Relocation::kLiteral, 1}}, "0x80 must not be written");
+  auto writes = good;
+  writes.erase(writes.begin() + 9);  // output bytes
+  expect(writes, "0x34 must be written before a start");
+  writes = good, writes[1].value += 1;
+  expect(writes, "input tiles x T (0x04)");
+  writes = good, writes.erase(writes.end() - 2);
+  expect(writes, "weight FIFO must hold the layer's 2304 bytes at its start, got 0");
+  writes = good, writes.insert(writes.end() - 1, writes[14]);
+  expect(writes, "bias FIFO must hold the layer's 32 bytes at its start, got 64");
+  writes = good, writes.back().value = kPulseInput;
+  expect(writes, "got only the input mover");
+  writes = good, writes.insert(writes.end(), good.begin(), good.end());
+  expect(writes, "must not be written while busy");
+  V1Command overlapping = v1_command();
+  overlapping.output.base = 4;
+  expect(encode_v1(overlapping), "output must not overlap the input");
+  Command command = neuron_command();
+  command.spikes.base = 4098;
+  expect(encode_command(command), "valid spikes (0xC4)");
+  Device device(options);
+  EXPECT_EQ(refusal(device, good), "");
+  EXPECT_NE(refusal(device, good).find("done flag (0x18) must be cleared"), std::string::npos);
+}
+
+TEST(Device, CoresHaveRegistersOfTheirOwn) {
+  DeviceOptions options = small();
+  options.cores = 2;
+  Device device(options);
+  device.write32(reg::kTheta, 7);
+  device.write32(kCoreWindow + reg::kTheta, 8);
+  EXPECT_EQ(device.read32(reg::kTheta), 7u);
+  EXPECT_EQ(device.read32(kCoreWindow + reg::kTheta), 8u);
+  EXPECT_EQ(device.read32(2 * kCoreWindow + reg::kTheta), 0u);
+  CorePort second(device, 1);
+  EXPECT_EQ(second.read32(reg::kTheta), 8u);
+  EXPECT_EQ(second.base_address(), 1u << 19);
+  EXPECT_EQ(second.memory().data(), device.memory().data() + (1 << 19));
+  EXPECT_THROW(second.reserve((1 << 19) + 1), std::invalid_argument);
+  EXPECT_THROW(CorePort(device, 2), std::invalid_argument);
+}
+
+TEST(Device, TransfersOfTheStartedCommand) {
+  Device device(small());
+  EXPECT_TRUE(device.transfers().empty());
+  write_all(device, encode_v1(v1_command()));
+  device.read32(reg::kDone);
+  const std::vector<Transfer> expected = {{Mover::kParameters, 1024, 32},
+                                          {Mover::kParameters, 4096, 9 * 256},
+                                          {Mover::kInput, 0, 8},
+                                          {Mover::kOutput, 512, 8}};
+  EXPECT_EQ(device.transfers(), expected);
 }
 
 TEST(Device, InputWithoutOutputDoesNotStart) {

@@ -14,7 +14,20 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".arrays", ".differences", ".driver", ".layers", ".program", ".timing", ".traces"]
+    "name",
+    [
+        "",
+        ".arrays",
+        ".config",
+        ".differences",
+        ".driver",
+        ".layers",
+        ".networks",
+        ".program",
+        ".resources",
+        ".timing",
+        ".traces",
+    ],
 )
 def test_docstrings(name):
     module = importlib.import_module("lampyris.firefly" + name)

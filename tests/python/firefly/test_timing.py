@@ -28,8 +28,11 @@ def test_scnn7_against_the_first_order_model():
     assert 1250 < microseconds < 1500
     assert table.weight_bus_bytes == 8 and table.watts == 2.55
     assert 0 < table.utilisation < 1
-    # 4 (8 x 8 + 17) = 324 cycles hide the 288 of a weight tile, 4 (4 x 4 + 17) = 132 do not.
-    assert [layer.cycles["stall"] > 0 for layer in table.layers] == [False] * 5 + [True] * 2
+    # 4 (8 x 8 + 17) = 324 cycles hide the 288 of a weight tile but in the first pass, 4 (4 x 4 + 17)
+    # = 132 never do.
+    share = [layer.cycles["stall_weights"] / layer.cycles["total"] for layer in table.layers]
+    assert [s > 0.3 for s in share] == [False] * 5 + [True] * 2
+    assert all(layer.cycles["stall"] == layer.cycles["stall_weights"] for layer in table.layers)
 
 
 def test_presets():
