@@ -124,7 +124,7 @@ FeedShape feed_shape(const Command& c, const Config& config) {
   f.source = c.source;
   f.bias_bytes = c.bias_bytes;
   f.weight_bus_bytes = config.weight_bus_bytes;
-  f.weight_tiles = kMaxV1Channels / config.parallelism;
+  f.weight_tiles = config.weight_depth / config.parallelism;
   return f;
 }
 
@@ -140,7 +140,7 @@ FeedShape feed_shape(const V1Command& c, const Config& config) {
   f.source = {c.input, tile * static_cast<uint32_t>(c.ci_tiles), tile};
   f.bias_bytes = c.bias_bytes;
   f.weight_bus_bytes = config.weight_bus_bytes;
-  f.weight_tiles = kMaxV1Channels / config.parallelism;
+  f.weight_tiles = config.weight_depth / config.parallelism;
   return f;
 }
 

@@ -56,6 +56,10 @@ def _run(name: str, arguments: list[str]) -> int:
     module = importlib.import_module(f"lampyris.cli.{COMMANDS[name][0]}")
     if name in _RAW:
         return int(module.main(arguments) or 0)
+    topic = getattr(module, "TOPICS", {}).get(arguments[0]) if arguments else None
+    if topic is not None:  # `lampyris report networks`: a command of its own behind the first word
+        module = importlib.import_module(f"lampyris.cli.{topic}")
+        name, arguments = f"{name} {arguments[0]}", arguments[1:]
     import jsonargparse
 
     arguments = _switches(module.command, arguments)

@@ -1,12 +1,17 @@
-"""``lampyris report``: what an exact checkpoint costs."""
+"""``lampyris report``: what an exact checkpoint costs, and reports that need none."""
 
 from __future__ import annotations
+
+# First word -> module of lampyris.cli: reports without a checkpoint.
+TOPICS = {"networks": "report_networks"}
 
 
 def command(
     checkpoint: str, images: int = 50, data: str | None = None, out: str | None = None, parallelism: int = 16
 ) -> int:
     """Print bytes, firing rates, synaptic operations, energy and cycles of an exact checkpoint.
+
+    `lampyris report networks` prints the FireFly paper's networks and needs no checkpoint.
 
     Args:
         checkpoint: written by `lampyris compress` or `lampyris demo`.

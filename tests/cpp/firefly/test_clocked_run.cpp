@@ -157,7 +157,7 @@ void place(Command& c, int p) {
 }
 
 void check_conv(const Command& command, int p, int most_weight = 127) {
-  ASSERT_EQ(check_command(command, p, kMemory), ErrorCode::kNone);
+  ASSERT_EQ(check_command(command, preset_config("ultra96", p), kMemory), ErrorCode::kNone);
   std::vector<uint8_t> before = random_values<uint8_t>(kMemory, 0, 255, 11);
   const auto weights =
       random_values<int8_t>(kBias - kWeights, -most_weight, most_weight, 12);
