@@ -49,4 +49,19 @@ struct CudaTeam {
   }
 };
 
+// The threads of one warp as a team, all of them there.
+struct WarpTeam {
+  __device__ int64_t lane() const { return threadIdx.x % kWarp; }
+  __device__ int64_t size() const { return kWarp; }
+  __device__ void sync() const { __syncwarp(); }
+
+  __device__ int32_t max(int32_t value) const {
+    for (int offset = kWarp / 2; offset > 0; offset /= 2) {
+      const int32_t other = __shfl_xor_sync(0xFFFFFFFFU, value, offset);
+      value = other > value ? other : value;
+    }
+    return value;
+  }
+};
+
 }  // namespace lampyris

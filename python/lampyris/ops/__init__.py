@@ -16,6 +16,7 @@ from lampyris import _library
 
 _library.load()
 
+from lampyris.ops.event_graph import event_graph  # noqa: E402
 from lampyris.ops.fake_quantize import fake_quantize  # noqa: E402
 from lampyris.ops.ilif import ilif, ilif_expand  # noqa: E402
 from lampyris.ops.kernel_log import KernelRecord, record_kernels  # noqa: E402
@@ -33,6 +34,7 @@ from lampyris.ops.tdbn_add import tdbn_add, tdbn_add_lif  # noqa: E402
 __all__ = [
     "KernelRecord",
     "Spikes",
+    "event_graph",
     "fake_quantize",
     "ilif",
     "ilif_expand",

@@ -19,6 +19,7 @@ import importlib.util
 __all__ = ["integer"]
 
 if importlib.util.find_spec("torch") is not None:
+    from lampyris.reference.event_graph import event_graph
     from lampyris.reference.fake_quantize import fake_quantize
     from lampyris.reference.ilif import ilif, ilif_expand
     from lampyris.reference.lif import lif
@@ -32,6 +33,7 @@ if importlib.util.find_spec("torch") is not None:
     from lampyris.reference.tdbn_add import tdbn_add, tdbn_add_lif
 
     __all__ += [
+        "event_graph",
         "fake_quantize",
         "ilif",
         "ilif_expand",

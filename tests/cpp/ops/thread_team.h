@@ -1,6 +1,7 @@
 // A team of std::threads for cooperative kernels: a missing barrier shows under ThreadSanitizer.
 #pragma once
 
+#include <algorithm>
 #include <barrier>
 #include <cstdint>
 #include <thread>
@@ -23,15 +24,24 @@ class ThreadTeam {
   void sync() const { shared_.barrier.arrive_and_wait(); }
 
   double sum(double value) const {
-    sync();
-    shared_.values[static_cast<size_t>(lane_)] = value;
-    sync();
+    share(value);
     double total = 0;
     for (const double each : shared_.values) total += each;
     return total;
   }
 
+  int32_t max(int32_t value) const {
+    share(value);
+    return static_cast<int32_t>(*std::max_element(shared_.values.begin(), shared_.values.end()));
+  }
+
  private:
+  void share(double value) const {
+    sync();
+    shared_.values[static_cast<size_t>(lane_)] = value;
+    sync();
+  }
+
   Shared& shared_;
   int64_t lane_;
 };
