@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/attributes.h"
 #include "core/fixed_point.h"
@@ -62,7 +63,11 @@ LAMPYRIS_INLINE MaskOf<T> fits_membrane(T u) {
 // u > threshold, or >= if inclusive.
 template <typename T>
 LAMPYRIS_INLINE MaskOf<T> fires(T u, T threshold, bool inclusive) {
-  return (u > threshold) | ((u == threshold) & inclusive);
+  if constexpr (std::is_same_v<MaskOf<T>, bool>) {
+    return (u > threshold) | ((u == threshold) & inclusive);
+  } else {
+    return inclusive ? u >= threshold : u > threshold;  // compilers do not fold masks of vectors
+  }
 }
 
 // Rectangle surrogate: ds/du = inverse_width where |u - threshold| < half_width, else 0.

@@ -8,6 +8,8 @@ struct WideMask {
   __m256 bits;  // all ones or all zeros a lane
 
   LAMPYRIS_INLINE uint32_t word() const { return static_cast<uint32_t>(_mm256_movemask_ps(bits)); }
+  // One byte, the first lane in bit 0.
+  LAMPYRIS_INLINE void store(uint8_t* to) const { *to = static_cast<uint8_t>(word()); }
   LAMPYRIS_INLINE friend WideMask operator&(WideMask a, WideMask b) {
     return {_mm256_and_ps(a.bits, b.bits)};
   }

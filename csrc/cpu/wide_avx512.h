@@ -1,6 +1,8 @@
 // Wide<float> of 16 lanes for cpu/wide.h.
 #pragma once
 
+#include <cstring>
+
 namespace lampyris {
 namespace {
 
@@ -11,6 +13,8 @@ struct WideMask {
   __mmask16 bits;
 
   LAMPYRIS_INLINE uint32_t word() const { return _cvtmask16_u32(bits); }
+  // Two bytes, the first lane in bit 0.
+  LAMPYRIS_INLINE void store(uint8_t* to) const { std::memcpy(to, &bits, sizeof(bits)); }
   LAMPYRIS_INLINE friend WideMask operator&(WideMask a, WideMask b) {
     return {_kand_mask16(a.bits, b.bits)};
   }

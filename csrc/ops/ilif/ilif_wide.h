@@ -11,6 +11,7 @@ namespace {
 
 struct Counting {
   using Any = Counting;
+  static constexpr bool kUsual = false;
 
   template <typename F>
   LAMPYRIS_INLINE static F step(F x, const NeuronConstants<F>& c, bool, F& v, F& u,

@@ -43,16 +43,6 @@ struct BackwardScratch {
   alignas(64) T grad_gain[kLifBlock];
 };
 
-template <bool kStream, typename F, typename X>
-LAMPYRIS_INLINE void put(F values, X* to, int64_t next) {
-  if constexpr (kStream) {
-    values.stream(to);
-  } else {
-    __builtin_prefetch(to + next, 1);
-    values.store(to);
-  }
-}
-
 // A sink has start(), run(), tail() and done() of a source (lif_forward_wide.h); from(k)(j, grad)
 // sees the gradient of step j, in falling order, and says what is stored; from(k).end() follows.
 struct PlainGradients {

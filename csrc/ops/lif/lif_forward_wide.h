@@ -34,8 +34,9 @@ struct ForwardScratch {
 };
 
 // Currents in memory. A source prepares runs of neurons: start() a block; run() says how many of
-// `count` neurons from n on lie whole, else tail() gathers `count` < kLifLane of them; from(k) gives
-// the current of step j and neurons k.. of the run; done() ends it.
+// `count` neurons from n on lie whole, else tail() gathers `count` < kLifLane of them; rows() is what
+// a loop copies to its locals (its stores could alias members), and its from(k) gives the current of
+// step j and neurons k.. of the run; done() ends it.
 template <typename X>
 struct GivenCurrents {
   const StepView<X>& view;
@@ -43,8 +44,15 @@ struct GivenCurrents {
   const X* x[kStepsPerByte];
   int64_t next;
 
+  struct Rows {
+    const X* x[kStepsPerByte];
+    int64_t next;
+
+    LAMPYRIS_INLINE auto from(int64_t k) const { return At{*this, k}; }
+  };
+
   struct At {
-    const GivenCurrents& rows;
+    const Rows& rows;
     int64_t k;
 
     LAMPYRIS_INLINE Wide<Compute<X>> operator()(int j) const {
@@ -70,7 +78,7 @@ struct GivenCurrents {
     }
     next = 0;
   }
-  LAMPYRIS_INLINE At from(int64_t k) const { return {*this, k}; }
+  LAMPYRIS_INLINE Rows rows() const { return {{x[0], x[1], x[2], x[3]}, next}; }
   LAMPYRIS_INLINE void done(int64_t, int, int64_t, int64_t) {}
 };
 
@@ -80,6 +88,7 @@ enum class Rest { kAny, kZeroStrict, kZeroInclusive };  // v_reset and the compa
 template <Reset kReset, Rounding kRounding, Rest kRest = Rest::kAny>
 struct Firing {
   using Any = Firing<kReset, kRounding>;
+  static constexpr bool kUsual = kRest == Rest::kZeroStrict && kReset != Reset::kNone;
 
   template <typename F>
   LAMPYRIS_INLINE static F step(F x, const NeuronConstants<F>& c, bool inclusive, F& v, F& u,
@@ -105,6 +114,7 @@ LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>
   constexpr int64_t kWord = 32;
   constexpr int kPair = 2;
   const ForwardRows<X> r = rows;
+  const auto in = source.rows();
   const ConstantRuns<T> constants(m.c, o, a.v_reset);
   const bool inclusive = a.inclusive, packs = r.plane[0] != nullptr;
   const bool stream = a.stream && r.spikes[0] != m.spikes[0], dense = r.spikes[0] != nullptr;
@@ -117,7 +127,7 @@ LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>
       const NeuronConstants<F> c[kPair] = {constants.at(k), constants.at(k + F::kCount)};
       F v[kPair] = {F::load(membrane + k), F::load(membrane + k + F::kCount)};
       WideCodes<T> codes[kPair];
-      const auto first = source.from(k), second = source.from(k + F::kCount);
+      const auto first = in.from(k), second = in.from(k + F::kCount);
 #pragma GCC unroll 4
       for (int j = 0; j < steps; ++j) {
         const F current[kPair] = {first(j), second(j)};
@@ -156,10 +166,76 @@ LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>
   }
 }
 
+// What a usual call writes, known when compiling.
+enum class Emit { kPlane, kSpikes, kPast };  // bits, values, values past the caches
+
+// Four steps of the usual rule and of results: nothing is asked between them, so that the steps of many
+// vectors overlap.
+template <class Rule, Emit kEmit, bool kCodes, class Source, typename X>
+LAMPYRIS_WIDE_TARGET void forward_usual(const LifForward<X>& a, ForwardScratch<X>& m,
+                                        const Source& source, const ForwardRows<X>& rows, int64_t o,
+                                        int64_t count) {
+  using T = Compute<X>;
+  using F = Wide<T>;
+  constexpr int kGroup = 2;
+  const ForwardRows<X> r = rows;
+  const auto in = source.rows();
+  const ConstantRuns<T> constants(m.c, o, a.v_reset);
+  T* const membrane = m.v + o;
+  for (int64_t i = 0; i < count; i += kGroup * F::kCount) {
+    F v[kGroup];
+    WideCodes<T> codes[kGroup];
+    for (int p = 0; p < kGroup; ++p) v[p] = F::load(membrane + i + p * F::kCount);
+    const NeuronConstants<F> c[kGroup] = {constants.at(i), constants.at(i + F::kCount)};
+    const typename Source::At from[kGroup] = {in.from(i), in.from(i + F::kCount)};
+#pragma GCC unroll 4
+    for (int j = 0; j < kStepsPerByte; ++j) {
+#pragma GCC unroll 4
+      for (int p = 0; p < kGroup; ++p) {
+        const int64_t k = i + p * F::kCount;
+        F u;
+        MaskOf<F> spike, window, carry;
+        const F out = Rule::step(from[p](j), c[p], false, v[p], u, spike, window, carry);
+        if constexpr (kCodes) codes[p].add(j, window, carry);
+        if constexpr (kEmit == Emit::kPlane) {
+          spike.store(reinterpret_cast<uint8_t*>(r.plane[j]) + k / 8);
+        } else {
+          put<kEmit == Emit::kPast>(out, r.spikes[j] + k, r.next_out);
+        }
+      }
+    }
+    for (int p = 0; p < kGroup; ++p) {
+      v[p].store(membrane + i + p * F::kCount);
+      if constexpr (kCodes) codes[p].store(r.code + i + p * F::kCount);
+    }
+  }
+}
+
+template <class Rule, Emit kEmit, class Source, typename X>
+LAMPYRIS_WIDE_TARGET void forward_usual(const LifForward<X>& a, ForwardScratch<X>& m,
+                                        const Source& source, const ForwardRows<X>& r, int64_t o,
+                                        int64_t count) {
+  if (r.code == nullptr) return forward_usual<Rule, kEmit, false>(a, m, source, r, o, count);
+  forward_usual<Rule, kEmit, true>(a, m, source, r, o, count);
+}
+
 template <class Rule, class Source, typename X>
 LAMPYRIS_WIDE_TARGET void forward_rows(const LifForward<X>& a, ForwardScratch<X>& m,
                                        const Source& source, const ForwardRows<X>& r, int64_t o,
                                        int64_t count, int steps) {
+  const bool traces = r.state[0] != nullptr || r.trace[0] != nullptr;
+  if constexpr (kWideUnrolls && Rule::kUsual) {
+    const bool packs = r.plane[0] != nullptr, dense = r.spikes[0] != nullptr;
+    if (steps == kStepsPerByte && !traces && packs != dense) {
+      if (packs) {
+        return forward_usual<Rule, Emit::kPlane>(a, m, source, r, o, count);
+      }
+      if (a.stream && r.spikes[0] != m.spikes[0]) {
+        return forward_usual<Rule, Emit::kPast>(a, m, source, r, o, count);
+      }
+      return forward_usual<Rule, Emit::kSpikes>(a, m, source, r, o, count);
+    }
+  }
   if constexpr (kWideUnrolls) {
     if (steps == kStepsPerByte) {
       return forward_rows<Rule, kStepsPerByte>(a, m, source, r, o, count, steps);

@@ -38,5 +38,16 @@ struct ConstantRuns {
   }
 };
 
+// Past the caches, or with the place `next` elements on asked for.
+template <bool kStream, typename F, typename X>
+LAMPYRIS_INLINE void put(F values, X* to, int64_t next) {
+  if constexpr (kStream) {
+    values.stream(to);
+  } else {
+    __builtin_prefetch(to + next, 1);
+    values.store(to);
+  }
+}
+
 }  // namespace
 }  // namespace lampyris

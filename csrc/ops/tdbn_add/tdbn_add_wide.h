@@ -67,10 +67,10 @@ struct StepRows {
       at[j] = lane[j];
     }
   }
-  LAMPYRIS_INLINE Wide<T> load(int j, int64_t k) const {
-    const T* const* const rows = at;
-    __builtin_prefetch(rows[j] + k + kTdbnAhead, 0);
-    return Wide<T>::load(rows[j] + k);
+  LAMPYRIS_INLINE Wide<T> load(int j, int64_t k) const { return load_ahead(at[j] + k); }
+  LAMPYRIS_INLINE static Wide<T> load_ahead(const T* from) {
+    __builtin_prefetch(from + kTdbnAhead, 0);
+    return Wide<T>::load(from);
   }
 };
 
@@ -79,18 +79,29 @@ class NormalisedCurrents {
  public:
   using F = Wide<T>;
 
+  struct Rows {
+    const T *x[kStepsPerByte], *residual[kStepsPerByte], *scale, *shift;
+    T* stream[kStepsPerByte];
+    bool past;
+
+    LAMPYRIS_INLINE auto from(int64_t k) const {
+      return At{*this, k, F::load(scale + k), F::load(shift + k)};
+    }
+  };
+
   struct At {
-    const NormalisedCurrents& s;
+    const Rows& rows;
     int64_t k;
     F scale, shift;
 
     LAMPYRIS_INLINE F operator()(int j) const {
-      const F z = tdbn_value(s.x_.load(j, k), scale, shift) + s.residual_.load(j, k);
+      const F x = StepRows<T>::load_ahead(rows.x[j] + k);
+      const F z = tdbn_value(x, scale, shift) + StepRows<T>::load_ahead(rows.residual[j] + k);
       if constexpr (kStream) {
-        if (s.past_) {
-          z.stream(s.stream_[j] + k);
+        if (rows.past) {
+          z.stream(rows.stream[j] + k);
         } else {
-          z.store(s.stream_[j] + k);
+          z.store(rows.stream[j] + k);
         }
       }
       return z;
@@ -127,8 +138,14 @@ class NormalisedCurrents {
       for (int j = 0; j < steps; ++j) stream_[j] = lane_[j];
     }
   }
-  LAMPYRIS_INLINE At from(int64_t k) const {
-    return {*this, k, F::load(scale_at_ + k), F::load(shift_at_ + k)};
+  LAMPYRIS_INLINE Rows rows() const {
+    Rows r{{}, {}, scale_at_, shift_at_, {}, past_};
+    for (int j = 0; j < kStepsPerByte; ++j) {
+      r.x[j] = x_.at[j];
+      r.residual[j] = residual_.at[j];
+      r.stream[j] = stream_[j];
+    }
+    return r;
   }
   LAMPYRIS_INLINE void done(int64_t t, int steps, int64_t n, int64_t count) {
     if (!kStream || stream_[0] != lane_[0]) return;
