@@ -13,6 +13,7 @@ namespace lampyris {
 void bind_io(py::module_& m);
 void bind_firefly(py::module_& m);
 void bind_ecc(py::module_& m);
+void bind_ecc_netlist(py::module_& m);
 void bind_events(py::module_& m);
 }  // namespace lampyris
 
@@ -32,5 +33,6 @@ PYBIND11_MODULE(_native, m) {
   lampyris::bind_io(io);
   lampyris::bind_firefly(firefly);
   lampyris::bind_ecc(ecc);
+  lampyris::bind_ecc_netlist(ecc);
   lampyris::bind_events(events);
 }

@@ -16,17 +16,22 @@ from __future__ import annotations
 
 from lampyris.ecc.bch import ROOT_FINDERS, BchCode, DecodeResult
 from lampyris.ecc.fields import FIELD_POLYNOMIALS, Field
+from lampyris.ecc.multiplier import Campaign, Multiplier, default_polynomial, multiplier
 from lampyris.ecc.polynomials import is_irreducible, is_primitive, mod, multiply, order, polynomial
 
 __all__ = [
     "FIELD_POLYNOMIALS",
     "ROOT_FINDERS",
     "BchCode",
+    "Campaign",
     "DecodeResult",
     "Field",
+    "Multiplier",
+    "default_polynomial",
     "is_irreducible",
     "is_primitive",
     "mod",
+    "multiplier",
     "multiply",
     "order",
     "polynomial",
