@@ -25,6 +25,7 @@ from lampyris.firefly.differences import (
     first_difference,
 )
 from lampyris.firefly.driver import Device, Driver, Result, Transfer, check_program
+from lampyris.firefly.hdl import ColumnVectors, column_vectors, column_verilog, simulate_column
 from lampyris.firefly.image import Image, load
 from lampyris.firefly.layers import Layer, build, conv, linear
 from lampyris.firefly.program import Neuron, Program
@@ -34,6 +35,7 @@ from lampyris.firefly.traces import FolderTrace, save_trace
 
 __all__ = [
     "PRESETS",
+    "ColumnVectors",
     "Config",
     "Device",
     "Driver",
@@ -50,6 +52,8 @@ __all__ = [
     "Transfer",
     "build",
     "check_program",
+    "column_vectors",
+    "column_verilog",
     "compare_runs",
     "conv",
     "explain",
@@ -58,5 +62,6 @@ __all__ = [
     "load",
     "resources",
     "save_trace",
+    "simulate_column",
     "timing",
 ]
