@@ -4,6 +4,7 @@
 #include <random>
 #include <vector>
 
+#include "cpu/every_isa.h"
 #include "ecc/root_finder.h"
 
 namespace lampyris::ecc {
@@ -131,19 +132,26 @@ TEST(Roots, AllFindersEqualChienOnRandomPolynomials) {
 
 TEST(Roots, SparsePolynomialsTakeTheSpecialCases) {
   const Field field(8);
-  Random random{field};
-  for (int i = 0; i < 4000; ++i) {
-    Polynomial f = random.polynomial(1 + i % 8);
-    for (size_t k = 0; k + 1 < f.size(); ++k)
-      if (random.any() % 2 != 0) f[k] = 0;
-    expect_all_equal_chien(field, f);
-  }
+  for_every_isa([&] {
+    Random random{field};
+    for (int i = 0; i < 4000; ++i) {
+      Polynomial f = random.polynomial(1 + i % 8);
+      for (size_t k = 0; k + 1 < f.size(); ++k)
+        if (random.any() % 2 != 0) f[k] = 0;
+      expect_all_equal_chien(field, f);
+    }
+  });
 }
 
-TEST(Roots, LargestField) {
-  const Field field(16);
-  Random random{field};
-  for (int degree = 2; degree <= 8; ++degree) expect_all_equal_chien(field, random.split(degree));
+TEST(Roots, LargestFields) {
+  for_every_isa([] {
+    for (const int m : {14, 15, 16}) {
+      const Field field(m);
+      Random random{field};
+      for (int degree = 2; degree <= 8; ++degree)
+        expect_all_equal_chien(field, random.split(degree));
+    }
+  });
 }
 
 }  // namespace
