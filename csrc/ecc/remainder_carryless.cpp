@@ -105,10 +105,23 @@ LAMPYRIS_TARGET_WIDE_CLMUL inline __m512i reduce_wide(const WordGenerator& g, __
   return _mm512_and_si512(rest, mask);
 }
 
+// The `bytes` < 64 bytes at p, then zeros. A masked load that reaches into a page of memory whose
+// address is not translated yet is slow even where the mask leaves it out: plain loads where one
+// fits.
+LAMPYRIS_TARGET_WIDE_CLMUL inline __m512i load_tail(const uint8_t* p, int64_t bytes) {
+  if (bytes == 32) {
+    return _mm512_zextsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  if (bytes == 8) {
+    return _mm512_zextsi128_si512(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+  return _mm512_maskz_loadu_epi8((uint64_t{1} << bytes) - 1, p);
+}
+
 LAMPYRIS_TARGET_WIDE_CLMUL void remainders_wide(const WordGenerator& g, const uint8_t* pages,
                                                 int64_t page_bytes, std::span<uint64_t> out) {
   const int64_t whole = page_bytes / kVector * kVector;
-  const __mmask64 tail = (uint64_t{1} << page_bytes % kVector) - 1;
+  const int64_t tail = page_bytes % kVector;
   size_t page = 0;
   for (; page + kInFlight <= out.size(); page += kInFlight, pages += kInFlight * page_bytes) {
     __m512i sums[kInFlight] = {};
@@ -120,8 +133,7 @@ LAMPYRIS_TARGET_WIDE_CLMUL void remainders_wide(const WordGenerator& g, const ui
     if (tail != 0) {
       const __m512i k = _mm512_loadu_si512(g.fold.data() + whole / 8);
       for (int p = 0; p < kInFlight; ++p) {
-        const uint8_t* rest = pages + p * page_bytes + whole;
-        sums[p] = add_eight(sums[p], _mm512_maskz_loadu_epi8(tail, rest), k);
+        sums[p] = add_eight(sums[p], load_tail(pages + p * page_bytes + whole, tail), k);
       }
     }
     const __m512i lanes = add_lanes(add_lanes(sums[0], sums[1]), add_lanes(sums[2], sums[3]));
