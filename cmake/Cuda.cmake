@@ -21,6 +21,6 @@ target_compile_options(
     "$<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off;-Wall;-Wextra>")
 set_target_properties(_ops_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static
                                            CUDA_STANDARD 17 CXX_VISIBILITY_PRESET hidden)
-target_link_libraries(_ops_cuda PRIVATE torch_stable lampyris_core)
+target_link_libraries(_ops_cuda PRIVATE torch_stable lampyris_cpu)
 target_link_options(_ops_cuda PRIVATE -Wl,--exclude-libs,ALL)
 install(TARGETS _ops_cuda LIBRARY DESTINATION lampyris COMPONENT python)

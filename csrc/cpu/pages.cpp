@@ -11,7 +11,7 @@ namespace lampyris {
 
 namespace {
 
-constexpr int64_t kLeast = int64_t{8} << 20;
+constexpr int64_t kLeast = int64_t{6} << 20;
 constexpr uintptr_t kCacheLine = 64;
 constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
 constexpr int kProbes = 4;  // pages looked at, from the first to the last

@@ -5,7 +5,7 @@
 
 namespace lampyris {
 
-// Call before a large result is written. True: its pages exist, and stores past the caches pay (8
+// Call before a large result is written. True: its pages exist, and stores past the caches pay (6
 // MiB or more, aligned to a cache line). Where pages are missing the kernel is asked for huge ones:
 // the first touch of 4 KiB pages costs ten times a plain write (measured: 34 MiB 13.1 ms, with huge
 // pages 1.4 ms), and stores past the caches would make it worse.

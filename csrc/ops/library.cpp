@@ -1,5 +1,6 @@
 // Operators about the library itself.
 #include "cpu/isa.h"
+#include "cpu/page_pool.h"
 #include "cpu/tile_policy.h"
 #include "lampyris_ops_build_id.h"
 #include "ops/tensor.h"
@@ -41,6 +42,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
   m.def("cpu_features() -> str");
   m.def("_set_isa(str name) -> str");
   m.def("_emulate_tiles(bool on) -> bool");
+  m.def("_keep_pages(bool on) -> bool");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lampyris, CompositeExplicitAutograd, m) {
@@ -50,6 +52,7 @@ STABLE_TORCH_LIBRARY_IMPL(lampyris, CompositeExplicitAutograd, m) {
   m.impl("cpu_features", TORCH_BOX(&cpu_features));
   m.impl("_set_isa", TORCH_BOX(&set_isa_text));
   m.impl("_emulate_tiles", TORCH_BOX(&set_emulated_tiles));
+  m.impl("_keep_pages", TORCH_BOX(&keep_pages));
 }
 
 }  // namespace lampyris

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "cpu/page_pool.h"
 
 namespace lampyris {
 
@@ -96,8 +97,46 @@ inline void check_dtype(const char* op, const char* name, const Tensor& t, Scala
   }
 }
 
+// Bytes of an element; 0 for types that no result has.
+inline int64_t element_bytes(ScalarType type) {
+  switch (type) {
+    case ScalarType::Double:
+    case ScalarType::Long:
+      return 8;
+    case ScalarType::Float:
+    case ScalarType::Int:
+      return 4;
+    case ScalarType::Half:
+    case ScalarType::BFloat16:
+    case ScalarType::Short:
+      return 2;
+    case ScalarType::Byte:
+    case ScalarType::Char:
+    case ScalarType::Bool:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+// A large result on the CPU in memory of the pool, if that is on.
+inline std::optional<Tensor> pooled(const Sizes& sizes, const Sizes& strides, ScalarType type,
+                                    const Tensor& like) {
+  int64_t elements = 1;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    if (sizes[d] == 0) return std::nullopt;
+    elements += (sizes[d] - 1) * strides[d];
+  }
+  void* const data = take_pages(elements * element_bytes(type));
+  if (data == nullptr) return std::nullopt;
+  return torch::stable::from_blob(data, sizes, strides, like.device(), type, &return_pages);
+}
+
 inline Tensor empty_strided(const Sizes& sizes, const Sizes& strides, ScalarType type,
                             const Tensor& like) {
+  if (like.is_cpu()) {
+    if (auto out = pooled(sizes, strides, type, like)) return *out;
+  }
   AtenTensorHandle handle = nullptr;
   const auto device = like.device();
   STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(

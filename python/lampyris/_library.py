@@ -9,7 +9,16 @@ import torch
 from lampyris import _build
 from lampyris._build import OPERATOR_FOLDERS, PACKAGE, check_build
 
-__all__ = ["build_id", "cpu_features", "cuda_loaded", "isa", "isa_available", "load", "source_build_id"]
+__all__ = [
+    "build_id",
+    "cpu_features",
+    "cuda_loaded",
+    "isa",
+    "isa_available",
+    "keep_pages",
+    "load",
+    "source_build_id",
+]
 
 _loaded = False
 
@@ -66,6 +75,17 @@ def cpu_features() -> str:
     """
     load()
     return torch.ops.lampyris.cpu_features()
+
+
+def keep_pages(on: bool) -> bool:
+    """Pool the memory of large results, or give it back; returns whether it was pooled before.
+
+    Example:
+        >>> keep_pages(keep_pages(False)) in (False, True)
+        True
+    """
+    load()
+    return torch.ops.lampyris._keep_pages(on)
 
 
 def cuda_loaded() -> bool:

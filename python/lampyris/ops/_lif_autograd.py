@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lampyris.ops import _layout
+from lampyris.ops._below_autograd import below_autograd, in_backward
 
 __all__ = ["run"]
 
@@ -49,8 +50,7 @@ def run(
         spikes, v, codes, _, words = _forward_op(x, v_init, *parameters, values, options)
         return spikes, v, words, codes if save == CODES else None
     if save == NOTHING:
-        with torch._C._AutoDispatchBelowAutograd():
-            spikes, v, _, _, words = _forward_op(x, v_init, *parameters, values, options)
+        spikes, v, _, _, words = below_autograd(_forward_op, x, v_init, *parameters, values, options)
         return spikes, v, words, None
     return _Lif.apply(x, v_init, *parameters, values, options, surrogate)
 
@@ -98,7 +98,8 @@ def _gradients(ctx, grad_spikes, grad_membrane, surrogate=None) -> list[Tensor |
         derivative = derivative.to(state.dtype)
     wanted = list(ctx.needs_input_grad[1:5])
     arguments = (grad_spikes, grad_membrane, x, codes, state, derivative, v_init, *parameters)
-    grad_x, grad_v, *grads = _backward_op(*arguments, ctx.values, ctx.options, ctx.steps, ctx.dtype, wanted)
+    options = (ctx.values, ctx.options, ctx.steps, ctx.dtype, wanted)
+    grad_x, grad_v, *grads = in_backward(_backward_op, *arguments, *options)
     grads = [
         None if g is None else g.sum_to_size(p.shape) for g, p in zip(grads, parameters[:3], strict=True)
     ]

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from lampyris import _library, memory
+from lampyris import _library, memory, ops
 
 
 def _run(code: str, **environment: str) -> subprocess.CompletedProcess:
@@ -64,6 +64,23 @@ def test_pages_are_kept():
         assert int(second) < 1000  # 48 MB are 11,719 pages
     else:
         assert memory.allocator() in first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the pool is mmap")
+def test_results_come_from_the_block_freed_last():
+    before = _library.keep_pages(True)
+    try:
+        x = torch.full((4, 1 << 17), 0.6)
+        blocks = [ops.lif(x, 0.5, 1.0)[0] for _ in range(3)]
+        last = blocks[-1].data_ptr()
+        while blocks:
+            del blocks[0]
+        again = ops.lif(x, 0.5, 1.0)[0]
+        assert again.data_ptr() == last
+        assert again.requires_grad is False and again.is_contiguous()
+        assert again.sum() == 1 << 17
+    finally:
+        _library.keep_pages(before)
 
 
 def test_loads_without_cuda():
