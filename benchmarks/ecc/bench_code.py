@@ -22,7 +22,7 @@ from lampyris import _native, ecc
 CODES = {"line": (512, 3), "strong": (256, 5), "row": (2048, 5), "page": (4096, 4)}
 MEGABYTE = 1 << 20
 DIRTY = 4000  # pages of the decoder's tables
-FEW = 200  # pages for galois, whose call takes about a second whatever their number
+FEW = 200  # pages for galois: seconds a call
 SLOW_PEER = ("strong",)  # larger fields take seconds
 
 
