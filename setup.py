@@ -10,13 +10,14 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "python" / "lampyris"
+TORCH_FREE = os.environ.get("LAMPYRIS_OPS", "ON").upper() in ("OFF", "0", "FALSE", "NO")
 
 
 class CMakeBuild(build_ext):
     """Builds every native library with CMake and installs the `python` component."""
 
     def run(self) -> None:
-        build = ROOT / "build"
+        build = ROOT / ("build-board" if TORCH_FREE else "build")  # its cache holds the other option
         options = [
             f"-D{name}={os.environ[name]}"
             for name in ("LAMPYRIS_OPS", "LAMPYRIS_CUDA", "LAMPYRIS_SANITIZE")
@@ -40,4 +41,8 @@ class CMakeBuild(build_ext):
         return []
 
 
-setup(ext_modules=[Extension("lampyris._native", sources=[])], cmdclass={"build_ext": CMakeBuild})
+setup(
+    ext_modules=[Extension("lampyris._native", sources=[])],
+    cmdclass={"build_ext": CMakeBuild},
+    exclude_package_data={"lampyris": ["_ops*.so"]} if TORCH_FREE else {},
+)

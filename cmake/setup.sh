@@ -6,26 +6,32 @@ venv=$2
 
 packages=(g++ cmake ninja-build ccache pkg-config libfmt-dev libgtest-dev libbenchmark-dev
           nlohmann-json3-dev iverilog yosys)
+# For the test on a board's processor, which says why it is skipped without them.
+optional=(g++-aarch64-linux-gnu qemu-user)
 # A Debian Python needs its headers and venv from packages; other builds bring them along.
 if [ "$(command -v "$python" || true)" = /usr/bin/python3 ] || ! command -v "$python" >/dev/null; then
   packages+=(python3 python3-dev python3-venv)
 fi
 
+installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
+for package in "${packages[@]}"; do installed "$package" || missing+=("$package"); done
+wished=()
+for package in "${optional[@]}"; do installed "$package" || wished+=("$package"); done
+if [ ${#missing[@]} -gt 0 ] || [ ${#wished[@]} -gt 0 ]; then
   sudo=()
   [ "$(id -u)" = 0 ] || sudo=(sudo -n)
+  install() {
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+  }
   if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then
-    echo "installing system packages: ${missing[*]}"
+    echo "installing system packages: ${missing[*]} ${wished[*]}"
     "${sudo[@]}" apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get -qq install -y --no-install-recommends \
-      "${missing[@]}" >/dev/null
-  else
+    [ ${#missing[@]} = 0 ] || install "${missing[@]}"
+    [ ${#wished[@]} = 0 ] || install "${wished[@]}" || echo "not installed: ${wished[*]}" >&2
+  elif [ ${#missing[@]} -gt 0 ]; then
     echo "system packages are missing; run this line, then make again:" >&2
-    echo "  sudo apt-get install -y ${missing[*]}" >&2
+    echo "  sudo apt-get install -y ${missing[*]} ${wished[*]}" >&2
     exit 1
   fi
 fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The wheel installs and works in another environment: the torch-free half alone, then with torch
-# taken from this environment. Usage: cmake/wheel_check.sh PYTHON
+# taken from this environment; then the wheel that LAMPYRIS_OPS=OFF builds for a board.
+# Usage: cmake/wheel_check.sh PYTHON
 set -euo pipefail
 python=$(readlink -f "$(dirname "$1")")/python
 work=$(mktemp -d)
@@ -32,3 +33,26 @@ spikes, _ = ops.lif(torch.ones(2, 4), 0.25, 0.5)
 assert spikes.sum() == 8
 print("wheel: operators work with torch", torch.__version__, "from", lampyris.__path__[0].split("/")[-2])
 PY
+
+cd - >/dev/null
+LAMPYRIS_OPS=OFF "$python" -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w "$work/board" .
+if "$python" -m zipfile -l "$work"/board/*.whl | grep -q '_ops'; then
+  echo "the wheel for boards must not hold operators" >&2
+  exit 1
+fi
+"$python" -m venv "$work/board/venv"
+"$work/board/venv/bin/pip" install -q --disable-pip-version-check "$work"/board/*.whl
+cd "$work/board"
+venv/bin/python - <<'PY'
+import sys
+import numpy as np
+from lampyris import ecc, firefly
+
+layer = firefly.conv(np.ones((16, 16, 3, 3), np.int8), np.zeros(16, np.int16), 4)
+image = firefly.build([layer], input_shape=(2, 16, 8, 8), parallelism=16, target="v1")
+image.save("net.safetensors")
+assert len(firefly.find_boxes(np.zeros((6, 2, 2)))) > 0 and "torch" not in sys.modules
+PY
+venv/bin/lampyris simulate net.safetensors --board model >report.txt
+grep -q '^ok      network: ' report.txt
+echo "wheel for boards: image, codes, driver, boxes and bring-up work without torch"

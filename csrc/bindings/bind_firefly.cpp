@@ -98,6 +98,7 @@ void bind_firefly(py::module_& m) {
   bind_firefly_v1(m);
   bind_firefly_difference(m);
   bind_firefly_hdl(m);
+  bind_firefly_boxes(m);
   m.def("timing", &timing, py::arg("plan_json"), py::arg("tensors"), py::arg("preset"),
         py::arg("config"));
   m.def("time_shapes", &time_shapes, py::arg("shapes"), py::arg("steps"), py::arg("config"));

@@ -59,5 +59,6 @@ void bind_firefly_device(py::module_& m);
 void bind_firefly_v1(py::module_& m);
 void bind_firefly_difference(py::module_& m);
 void bind_firefly_hdl(py::module_& m);
+void bind_firefly_boxes(py::module_& m);
 
 }  // namespace lampyris

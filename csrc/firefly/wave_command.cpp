@@ -7,6 +7,7 @@
 #include "firefly/area.h"
 #include "firefly/datapath.h"
 #include "firefly/wave.h"
+#include "firefly/wave_clocked.h"
 
 namespace lampyris::firefly {
 
@@ -161,6 +162,8 @@ void wave_command(const Command& c, const Config& config, std::span<const uint8_
   const int p = config.parallelism;
   file.threshold(thresholds(c, p, at.tile, memory));
   std::vector<uint8_t> copy(memory.begin(), memory.end());
+  if (config.datapath != Datapath::kFunctional && c.op == Op::kConv)
+    return wave_clocked(c, config, copy, at, file);
   CommandTrace trace;
   run_command(c, p, copy, &trace);
   functional_samples(c, p, memory, trace, at, file);
@@ -174,6 +177,11 @@ void wave_v1(const V1Command& c, const Config& config, std::span<const uint8_t> 
   std::vector<int16_t> fifo(c.bias_bytes / 2);
   std::memcpy(fifo.data(), memory.data() + c.bias, fifo.size() * 2);
   std::vector<uint8_t> copy(memory.begin(), memory.end());
+  WaveLanes theta;
+  theta.fill(c.theta);
+  file.threshold(theta);
+  if (config.datapath != Datapath::kFunctional)
+    return wave_clocked(c, config, {weights, c.weight_bytes}, fifo, copy, at, file);
   CommandTrace trace;
   run_v1(c, p, {weights, c.weight_bytes}, fifo, copy, &trace);
 
@@ -186,9 +194,6 @@ void wave_v1(const V1Command& c, const Config& config, std::span<const uint8_t> 
       memory.subspan(c.weights, c.weight_bytes)};
   const int pixels = c.linear ? 1 : c.height * c.width;
   const WaveLanes bias = biases(memory.subspan(c.bias), p, at.tile);
-  WaveLanes theta;
-  theta.fill(c.theta);
-  file.threshold(theta);
   std::vector<WaveLanes> psum(static_cast<size_t>(pixels));
   for (int pixel = 0; pixel < pixels && at.t > 0; ++pixel)
     psum[static_cast<size_t>(pixel)] = lanes_of(trace.membrane, at.t - 1, at.tile, pixel);

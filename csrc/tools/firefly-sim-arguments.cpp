@@ -15,6 +15,7 @@ struct Option {
 
 constexpr Option kOptions[] = {
     {"--preset", "a board", &Arguments::preset},
+    {"--config", "a JSON file", &Arguments::config},
     {"--datapath", "functional, cascade or tree", &Arguments::datapath},
     {"--out", "a folder", &Arguments::out},
     {"--trace", "LAYER:TILE:T", &Arguments::trace},
@@ -30,6 +31,7 @@ const char* usage() {
          "currents;\n"
          "         without it a fixed pseudo-random frame is used\n"
          "  --preset ultra96|zcu104|kv260    board whose cycles are counted (default: the image's)\n"
+         "  --config FILE       sizes of the accelerator as JSON, instead of a preset\n"
          "  --datapath functional|cascade|tree   what computes (default: functional)\n"
          "  --out FOLDER        write spikes, streams, membranes and outputs as .npy files\n"
          "  --trace LAYER:TILE:T   write a wave of that layer (number or name), output tile and step\n"
@@ -75,6 +77,8 @@ Arguments parse_arguments(int count, char** words) {
       wrong(text("{} must be followed by {}, got nothing", word, found->wants));
     arguments.*found->value = joined ? value : words[i];
   }
+  if (!arguments.preset.empty() && !arguments.config.empty())
+    wrong("--preset and --config must not be given together");
   if (arguments.image.empty()) wrong("IMAGE must be given, got none");
   return arguments;
 }

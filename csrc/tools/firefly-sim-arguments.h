@@ -7,7 +7,7 @@
 namespace lampyris::firefly::sim {
 
 struct Arguments {
-  std::string image, input, preset, datapath, out, trace, vcd = "trace.vcd", compare;
+  std::string image, input, preset, config, datapath, out, trace, vcd = "trace.vcd", compare;
   bool json = false, quiet = false, help = false;
 };
 

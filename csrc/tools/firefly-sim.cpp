@@ -89,19 +89,36 @@ int64_t first_command(const Plan& plan, size_t layer) {
   return count;
 }
 
+Config chosen_config(const sim::Arguments& arguments, const Plan& plan) {
+  Config config;
+  if (arguments.config.empty()) {
+    const std::string& preset = arguments.preset.empty() ? plan.preset : arguments.preset;
+    config = preset_config(preset, plan.parallelism);
+  } else {
+    const MappedFile file(arguments.config);
+    const auto* text = reinterpret_cast<const char*>(file.bytes().data());
+    try {
+      config = config_from_json({text, file.bytes().size()});
+    } catch (const std::invalid_argument& error) {
+      fail("{}: {}", arguments.config, error.what());
+    }
+  }
+  if (!arguments.datapath.empty())
+    config.datapath = parse_datapath("firefly-sim", arguments.datapath);
+  return config;
+}
+
 int run(const sim::Arguments& arguments) {
   const Image image = load_image(arguments.image);
   const LoadedImage loaded(image);
   const Plan& plan = loaded.plan;
-  const Timing timing = image_timing(image, arguments.preset);
+  const Timing timing = image_timing(image, chosen_config(arguments, plan));
   const NpyArray input = arguments.input.empty() ? made_up(plan) : load_input(arguments.input);
   const bool keeps = !arguments.out.empty() || !arguments.compare.empty();
 
   DeviceOptions options;
-  options.parallelism = plan.parallelism;
-  options.preset = timing.config.preset;
+  options.config = timing.config;
   options.trace = keeps;
-  if (!arguments.datapath.empty()) options.datapath = arguments.datapath;
   Device device(options);
   sim::Progress progress(command_layers(plan), arguments.quiet, kProgressPeriod);
   WatchingPort port(device, [&](int64_t commands) { progress.started(commands); });
@@ -122,7 +139,7 @@ int run(const sim::Arguments& arguments) {
   const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
 
   sim::Report report{.image = arguments.image,
-                     .datapath = options.datapath,
+                     .datapath = std::string(datapath_name(timing.config.datapath)),
                      .made_up = arguments.input.empty(),
                      .plan = plan,
                      .timing = timing,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["command"]
 
 
@@ -13,6 +15,7 @@ def command(
     preset: str | None = None,
     seed: int = 0,
     limit: int = 0,
+    board: str | None = None,
 ) -> int:
     """Run a weight image on the FireFly model: firing rates, cycles, strongest outputs. Needs no torch.
 
@@ -25,6 +28,9 @@ def command(
         preset: board whose cycles are printed; left out: the image's.
         seed: of the random pixels.
         limit: at most this many inputs, 0 for all.
+        board: bring up a board instead: a PYNQ bitstream, or "model" to see what a sound board prints.
+            Checks registers, data movers, every command and the network against the model, with the first
+            difference, then the frame rate; the exit status is 0 when all hold.
     """
     import numpy as np
 
@@ -33,6 +39,8 @@ def command(
     from lampyris.deploy.simulation import print_results
 
     weights = firefly.load(image)
+    if board is not None and input is None:
+        return _bring_up(board, weights, None)
     stem = weights.plan.get("host_stem")
     if stem is None:
         raise ValueError(f"weight image {image} must have a host stem to run on pictures, got none")
@@ -43,6 +51,8 @@ def command(
         inputs = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
     else:
         inputs = read_inputs(input, shape, steps, limit)
+    if board is not None:
+        return _bring_up(board, weights, inputs[0] if steps == 1 else inputs[:, 0])
     driver = firefly.Driver(firefly.Device(parallelism=weights.plan["parallelism"], datapath=datapath))
     frames = inputs if steps == 1 else inputs.swapaxes(0, 1)
     results = [driver.run(weights, np.ascontiguousarray(frame)) for frame in frames]
@@ -52,3 +62,12 @@ def command(
 
         atomic_write(out, lambda file: np.save(file, maps))
     return 0
+
+
+def _bring_up(board: str, weights: Any, frame: Any) -> int:
+    from lampyris import firefly
+
+    port = firefly.open_board(board, parallelism=weights.plan["parallelism"])
+    report = firefly.check_board(port, weights, frame)
+    print(report)
+    return 0 if report.ok else 1

@@ -16,6 +16,8 @@ Example:
 
 from __future__ import annotations
 
+from lampyris.firefly.board import BoardReport, Check, check_board
+from lampyris.firefly.boxes import Boxes, find_boxes
 from lampyris.firefly.config import PRESETS, Config
 from lampyris.firefly.differences import (
     FirstDifference,
@@ -29,6 +31,7 @@ from lampyris.firefly.hdl import ColumnVectors, column_vectors, column_verilog, 
 from lampyris.firefly.image import Image, load
 from lampyris.firefly.layers import Layer, build, conv, linear
 from lampyris.firefly.program import Neuron, Program
+from lampyris.firefly.pynq_port import REGISTERS, PynqPort, open_board
 from lampyris.firefly.resources import Resources, resources
 from lampyris.firefly.timing import Timing, timing
 from lampyris.firefly.traces import FolderTrace, save_trace
@@ -36,6 +39,10 @@ from lampyris.firefly.traces import FolderTrace, save_trace
 __all__ = [
     "PRESETS",
     "ColumnVectors",
+    "REGISTERS",
+    "BoardReport",
+    "Boxes",
+    "Check",
     "Config",
     "Device",
     "Driver",
@@ -45,21 +52,25 @@ __all__ = [
     "Layer",
     "Neuron",
     "Program",
+    "PynqPort",
     "Resources",
     "Result",
     "RunComparison",
     "Timing",
     "Transfer",
     "build",
+    "check_board",
     "check_program",
     "column_vectors",
     "column_verilog",
     "compare_runs",
     "conv",
     "explain",
+    "find_boxes",
     "first_difference",
     "linear",
     "load",
+    "open_board",
     "resources",
     "save_trace",
     "simulate_column",

@@ -178,6 +178,47 @@ def test_wave_of_ems(tool, ems, tmp_path, place):
             assert theta.tolist() == list(range(66, 70))
 
 
+@pytest.mark.parametrize("datapath", ["cascade", "tree"])
+def test_wave_of_a_clocked_array(tool, v1, ems, tmp_path, datapath):
+    for (path, frame), place in ((v1[:2], "0:1:2"), (ems[:2], "c1:1:2")):
+        waves = {}
+        for kind in ("functional", datapath):
+            tool(path, frame, "--trace", place, "--vcd", tmp_path / kind, "--datapath", kind)
+            _, bits, frames = vcd_reader.read_vcd((tmp_path / kind).read_text())
+            waves[kind] = vcd_reader.clocks(frames)
+        plain, clocked = waves["functional"], waves[datapath]
+        assert len(clocked) > len(plain)  # the array's latency, the reload of every tile
+        assert clocked[0]["input_valid"] == 1 and clocked[0]["sum_valid"] == 0
+        sums = [name for name in bits if name.startswith("tile_sum")]
+        membranes = [name for name in bits if "membrane" in name or name == "fired"]
+        for valid, names in (
+            ("input_valid", ["input_tile", "input_pixel", *(n for n in bits if n.startswith("spikes_tap"))]),
+            ("sum_valid", sums),
+            ("output_valid", ["output_tile", "pixel", "last_tile"]),
+        ):
+            ours, theirs = (
+                [[state[name] for name in names] for state in wave if state[valid] == 1]
+                for wave in (clocked, plain)
+            )
+            assert ours == theirs
+        done = [
+            [state[n] for n in membranes] for state in clocked if state["output_valid"] and state["last_tile"]
+        ]
+        assert done == [[state[name] for name in membranes] for state in plain if state["last_tile"]]
+
+
+def test_config(tool, ems, tmp_path):
+    path, frame, image, *_ = ems
+    config = firefly.Config.preset_of("zcu104", parallelism=16, clock_hz=200e6)
+    (tmp_path / "config.json").write_text(config.to_json())
+    report = json.loads(tool(path, frame, "--json", "--config", tmp_path / "config.json"))
+    assert report["clock_hz"] == 200e6
+    assert report["frames_per_second"] == pytest.approx(firefly.timing(image, config).frames_per_second)
+    (tmp_path / "config.json").write_text('{"preset": "zcu104", "parallelism": 16, "speed": 3}')
+    assert 'got "speed"' in tool(path, "--config", tmp_path / "config.json", status=1)
+    assert "not be given together" in tool(path, "--config", "x", "--preset", "kv260", status=2)
+
+
 def test_boxes(tool, ems):
     path, frame, _, _, result = ems
     report = json.loads(tool(path, frame, "--json"))
