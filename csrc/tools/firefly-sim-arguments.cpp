@@ -1,5 +1,6 @@
 #include "firefly-sim-arguments.h"
 
+#include <charconv>
 #include <string_view>
 
 #include "core/error.h"
@@ -7,6 +8,8 @@
 namespace lampyris::firefly::sim {
 
 namespace {
+
+constexpr double kLongestPeriod = 86400;
 
 struct Option {
   std::string_view name, wants;
@@ -21,6 +24,7 @@ constexpr Option kOptions[] = {
     {"--trace", "LAYER:TILE:T", &Arguments::trace},
     {"--vcd", "a file", &Arguments::vcd},
     {"--compare", "a folder", &Arguments::compare},
+    {"--progress", "seconds", &Arguments::progress},
 };
 
 }  // namespace
@@ -38,7 +42,7 @@ const char* usage() {
          "  --vcd FILE          where to (default: trace.vcd)\n"
          "  --compare FOLDER    compare with a run kept by --out; names the first difference\n"
          "  --json              print one JSON object instead of tables\n"
-         "  --quiet             no progress\n"
+         "  --progress SECONDS  how often a long run tells where it is (default: 2); 0 is never\n"
          "exit status: 0 done, 1 an error, 2 wrong usage, 3 --compare found a difference\n";
 }
 
@@ -51,8 +55,8 @@ Arguments parse_arguments(int count, char** words) {
       arguments.help = true;
       return arguments;
     }
-    if (word == "--json" || word == "--quiet") {
-      (word == "--json" ? arguments.json : arguments.quiet) = true;
+    if (word == "--json") {
+      arguments.json = true;
       continue;
     }
     if (!word.starts_with("-")) {
@@ -71,7 +75,7 @@ Arguments parse_arguments(int count, char** words) {
     if (!found) {
       std::string names;
       for (const Option& option : kOptions) names += std::string(option.name) + ", ";
-      wrong(text("option must be one of {}--json, --quiet or --help, got {}", names, word));
+      wrong(text("option must be one of {}--json or --help, got {}", names, word));
     }
     if (!joined && ++i == count)
       wrong(text("{} must be followed by {}, got nothing", word, found->wants));
@@ -80,6 +84,12 @@ Arguments parse_arguments(int count, char** words) {
   if (!arguments.preset.empty() && !arguments.config.empty())
     wrong("--preset and --config must not be given together");
   if (arguments.image.empty()) wrong("IMAGE must be given, got none");
+  const std::string& seconds = arguments.progress;
+  const auto [end, error] =
+      std::from_chars(seconds.data(), seconds.data() + seconds.size(), arguments.period);
+  if (error != std::errc() || end != seconds.data() + seconds.size() || !(arguments.period >= 0) ||
+      arguments.period > kLongestPeriod)
+    wrong(text("--progress must be followed by seconds, 0 to {}, got {}", kLongestPeriod, seconds));
   return arguments;
 }
 

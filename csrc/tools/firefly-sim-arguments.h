@@ -8,7 +8,9 @@ namespace lampyris::firefly::sim {
 
 struct Arguments {
   std::string image, input, preset, config, datapath, out, trace, vcd = "trace.vcd", compare;
-  bool json = false, quiet = false, help = false;
+  std::string progress = "2";
+  double period = 2;  // seconds of --progress
+  bool json = false, help = false;
 };
 
 // A command line that cannot be understood: exit status 2.

@@ -6,9 +6,9 @@
 
 namespace lampyris::firefly::sim {
 
-Progress::Progress(std::vector<std::string> layers, bool quiet, std::chrono::milliseconds period)
-    : layers_(std::move(layers)), period_(period) {
-  if (!quiet) thread_ = std::thread([this] { tell(); });
+Progress::Progress(std::vector<std::string> layers, double seconds)
+    : layers_(std::move(layers)), period_(seconds) {
+  if (seconds > 0) thread_ = std::thread([this] { tell(); });
 }
 
 Progress::~Progress() {

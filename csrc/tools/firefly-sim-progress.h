@@ -1,4 +1,4 @@
-// Progress of a long run on standard error: nothing in the first seconds, then a line now and then.
+// Progress of a long run on standard error: a line now and then, so none in a short one.
 #pragma once
 
 #include <chrono>
@@ -13,8 +13,8 @@ namespace lampyris::firefly::sim {
 
 class Progress {
  public:
-  // `layers`: name of the layer of every command.
-  Progress(std::vector<std::string> layers, bool quiet, std::chrono::milliseconds period);
+  // `layers`: name of the layer of every command; `seconds` between lines, 0 for none at all.
+  Progress(std::vector<std::string> layers, double seconds);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -25,7 +25,7 @@ class Progress {
   void tell();
 
   std::vector<std::string> layers_;
-  std::chrono::milliseconds period_;
+  std::chrono::duration<double> period_;
   std::mutex mutex_;
   std::condition_variable changed_;
   int64_t commands_ = 0;

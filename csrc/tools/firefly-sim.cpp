@@ -25,7 +25,6 @@ using namespace lampyris::firefly;
 
 constexpr int kError = 1, kUsage = 2, kDifferent = 3;
 constexpr uint64_t kPage = 4096;
-constexpr std::chrono::milliseconds kProgressPeriod{2000};
 
 // A frame of the input's type and shape from a fixed linear congruential generator.
 NpyArray made_up(const Plan& plan) {
@@ -120,7 +119,7 @@ int run(const sim::Arguments& arguments) {
   options.config = timing.config;
   options.trace = keeps;
   Device device(options);
-  sim::Progress progress(command_layers(plan), arguments.quiet, kProgressPeriod);
+  sim::Progress progress(command_layers(plan), arguments.period);
   WatchingPort port(device, [&](int64_t commands) { progress.started(commands); });
   WaveRequest request;
   if (!arguments.trace.empty()) request = parse_wave(plan, arguments.trace);

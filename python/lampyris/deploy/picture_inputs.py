@@ -46,7 +46,12 @@ def read_inputs(
 
 
 def _picture(path: Path, shape: tuple[int, int, int], steps: int) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"input {path}: pictures need pillow (`pip install pillow`), .npy files do not"
+        ) from error
 
     channels, height, width = shape
     if steps != 1:

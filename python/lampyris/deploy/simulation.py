@@ -31,6 +31,9 @@ def print_results(image: Any, results: Sequence[Any], preset: str | None = None)
     names = output["class_names"] or [str(i) for i in range(maps.shape[1] - BOX_OUTPUTS)]
     for number, one in enumerate(maps):
         screen.print(f"input {number}: {_strongest(one, names)}", highlight=False)
+        if "host_stem" in image.plan and len(one) == BOX_OUTPUTS + len(names):
+            stride = image.plan["host_stem"]["in_height"] // one.shape[1]
+            screen.print(f"input {number}: {_boxes(one, names, stride)}", highlight=False)
     timing = firefly.timing(image, preset or image.plan["preset"])
     cycles = [result.cycles for result in results]
     screen.print(
@@ -38,6 +41,19 @@ def print_results(image: Any, results: Sequence[Any], preset: str | None = None)
         highlight=False,
     )
     return maps
+
+
+def _boxes(maps: np.ndarray, names: Sequence[str], stride: int) -> str:
+    """The best boxes after non-maximum suppression, in pixels."""
+    from lampyris import firefly
+
+    found = firefly.find_boxes(maps, stride=stride)
+    best = zip(found.labels[:STRONGEST], found.scores, found.boxes, strict=False)
+    shown = [
+        f"{names[label]} {score:.2f} \\[{', '.join(f'{side:.0f}' for side in box)}]"
+        for label, score, box in best
+    ]
+    return f"{len(found)} boxes" + (f": {', '.join(shown)}" if shown else "")
 
 
 def _strongest(maps: np.ndarray, names: Sequence[str]) -> str:

@@ -38,11 +38,11 @@ from lampyris.firefly.traces import FolderTrace, save_trace
 
 __all__ = [
     "PRESETS",
-    "ColumnVectors",
     "REGISTERS",
     "BoardReport",
     "Boxes",
     "Check",
+    "ColumnVectors",
     "Config",
     "Device",
     "Driver",

@@ -109,6 +109,7 @@ def test_simulate_without_torch(folder):
     assert result.returncode == 0, result.stderr
     assert "blocks.0.branch.0.lif" in result.stdout
     assert "frames/s" in result.stdout
+    assert "input 2: " in result.stdout and " boxes" in result.stdout
     assert np.load(folder / "maps.npy").shape == (3, 14, 4, 4)
 
 

@@ -219,6 +219,16 @@ def test_config(tool, ems, tmp_path):
     assert "not be given together" in tool(path, "--config", "x", "--preset", "kv260", status=2)
 
 
+def test_progress(tool, tmp_path):
+    layer = firefly.conv(np.ones((64, 64, 3, 3), np.int8), np.zeros(64, np.int16), threshold=300)
+    path = firefly.build([layer], input_shape=(4, 64, 32, 32)).save(tmp_path / "net.safetensors")
+    command = [TOOL, path, "--datapath", "cascade", "--progress"]
+    often = subprocess.run([*command, "0.001"], capture_output=True, text=True, check=True)
+    assert "firefly-sim: 0 s, command 1 of 1, layer layer0\n" in often.stderr
+    assert not subprocess.run([*command, "0"], capture_output=True, text=True, check=True).stderr
+    assert "must be followed by seconds" in tool(path, "--progress", "often", status=2)
+
+
 def test_boxes(tool, ems):
     path, frame, _, _, result = ems
     report = json.loads(tool(path, frame, "--json"))
