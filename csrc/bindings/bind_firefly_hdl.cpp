@@ -122,18 +122,18 @@ py::dict column_vectors(const Array<int8_t>& weight, const Array<int16_t>& bias,
           const size_t bit = static_cast<size_t>(pixel * p + i % p);
           memory[bit / 8] |= static_cast<uint8_t>(1 << bit % 8);
         }
-  const std::vector<uint8_t> packed = pack_weights(view(weight), w.out, w.in, kArrayTaps, p);
+  const std::vector<uint8_t> packed = pack_weights(view(weight), w.out, w.in, kTaps, p);
   std::vector<int16_t> padded(static_cast<size_t>(c.co_tiles * p));
   std::copy_n(bias.data(), bias.size(), padded.begin());
   const ColumnVectors v = record_column(
       c, config, {reinterpret_cast<const int8_t*>(packed.data()), packed.size()}, padded, memory);
   py::dict d;
-  d["windows"] = copy(v.windows, kArrayTaps), d["valid"] = copy(v.valid), d["load"] = copy(v.load);
+  d["windows"] = copy(v.windows, kTaps), d["valid"] = copy(v.valid), d["load"] = copy(v.load);
   d["sum_valid"] = copy(v.sum_valid), d["sums"] = copy(v.sums, p);
   d["done"] = copy(v.done), d["last"] = copy(v.last), d["fired"] = copy(v.fired);
   d["membrane"] = copy(v.membrane, p), d["bias"] = copy(padded);
   d["weights"] = py::array_t<int8_t>({py::ssize_t{c.co_tiles} * c.ci_tiles,
-                                      py::ssize_t{kArrayTaps} * p, py::ssize_t{p}},
+                                      py::ssize_t{kTaps} * p, py::ssize_t{p}},
                                      reinterpret_cast<const int8_t*>(packed.data()));
   return d;
 }

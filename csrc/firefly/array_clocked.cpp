@@ -141,7 +141,7 @@ struct ArrayClock {
     using Word = typename Registers<P>::Narrow;
     Word* p = reinterpret_cast<Word*>(array.products_.data());
     const ArrayInput& control = at(array, 1);
-    for (int tap = 0; tap < kArrayTaps; ++tap) {
+    for (int tap = 0; tap < kTaps; ++tap) {
       const uint32_t spikes = control.taps[static_cast<size_t>(tap)];
       for (int s = 0; s < P / 2; ++s) {
         const int slice = tap * P / 2 + s;
@@ -158,7 +158,7 @@ struct ArrayClock {
     Word* p = reinterpret_cast<Word*>(array.products_.data());
     for (int k = kChainLength - 1; k >= 0; --k) {
       const ArrayInput& control = at(array, k + 1);
-      for (int chain = 0; chain < kArrayTaps * kPerTap; ++chain) {
+      for (int chain = 0; chain < kTaps * kPerTap; ++chain) {
         const int s = chain * kChainLength + k;
         const uint32_t spikes = control.taps[static_cast<size_t>(chain / kPerTap)] >>
                                 (chain % kPerTap * kInputs + 2 * k);
@@ -172,7 +172,7 @@ struct ArrayClock {
   // A:B and C registers of the slices at position k of every `positions`.
   template <int P>
   static LAMPYRIS_INLINE void load(ClockedArray& array, const int8_t* tile, int k, int positions) {
-    constexpr int kCentre = kArrayTaps / 2;
+    constexpr int kCentre = kTaps / 2;
     const int first = array.taps_ == 1 ? kCentre * P / 2 : 0, slices = array.taps_ * P / 2;
     for (int s = k; s < slices; s += positions) {
       int16_t* to = array.weights_.data() + (first + s) * 2 * P;
@@ -193,7 +193,7 @@ ClockedArray::ClockedArray(Datapath datapath, int parallelism, int taps, int sum
 void ClockedArray::clock(const ArrayInput& input) { dispatch<ArrayClock>(this, &input); }
 
 int ClockedArray::in_flight() const {
-  return std::popcount(valid_ & ((uint64_t{1} << shape_.latency()) - 1));
+  return std::popcount(valid_ & ((uint64_t{1} << (shape_.latency() - 1)) - 1));
 }
 
 }  // namespace lampyris::firefly

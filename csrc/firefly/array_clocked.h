@@ -12,7 +12,7 @@ namespace lampyris::firefly {
 
 // What the line buffer and the weight path offer to the array in one clock.
 struct ArrayInput {
-  std::array<uint32_t, kArrayTaps> taps{};  // P spikes each, input channel i is bit i
+  std::array<uint32_t, kTaps> taps{};  // P spikes each, input channel i is bit i
   bool valid = false;
   // Weights taken with this window, [tap][ip][op]; nullptr keeps the held ones. They must stay in
   // place while the skewed slices take them, kChainLength clocks.
@@ -31,12 +31,12 @@ class ClockedArray {
   // The registers at the end of the tree: P sums of the window taken latency() clocks ago.
   bool valid() const { return valid_ >> (shape_.latency() - 1) & 1; }
   const int32_t* sums() const { return sums_.data(); }
-  // Windows between the line buffer and the end of the tree.
+  // Windows that have not reached sums() yet.
   int in_flight() const;
 
  private:
   friend struct ArrayClock;
-  static constexpr int kMostInputs = kArrayTaps * kMostLanes;
+  static constexpr int kMostInputs = kTaps * kMostLanes;
   static constexpr int kMostSums = 72;  // words of all levels but the last: 48 + 16 + 6 + 2
   static constexpr int kHistory = kChainLength + 2;
 

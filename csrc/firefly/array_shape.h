@@ -9,7 +9,6 @@
 
 namespace lampyris::firefly {
 
-inline constexpr int kArrayTaps = 9;      // 3 x 3 window
 inline constexpr int kMostLanes = 32;    // P
 inline constexpr int kMaxLevels = 5;      // 144 terms
 inline constexpr int kV1SumBits = 16;     // tile sum of the released source; wider sums are cut
@@ -37,7 +36,7 @@ constexpr ArrayShape array_shape(Datapath datapath, int parallelism) {
   constexpr int kFabric = 1;       // register in front of spikes and weights
   constexpr int kSliceLatency = 2;  // operand register, P register
   ArrayShape s;
-  s.inputs = kArrayTaps * parallelism;
+  s.inputs = kTaps * parallelism;
   s.slices = s.inputs / 2;
   s.terms = cascade ? s.slices / kChainLength : s.slices;
   s.entry_latency = kFabric + kSliceLatency + (cascade ? kChainLength - 1 : 0);

@@ -1,156 +1,113 @@
 #include "firefly/clocked_feed.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "firefly/area.h"
+#include "firefly/tile_schedule.h"
 
 namespace lampyris::firefly {
 
-WeightPort::WeightPort(const FeedShape& s)
-    : bias_cycles_(s.bias_cycles()),
-      tile_cycles_(s.tile_cycles()),
-      tiles_(int64_t{s.co_tiles} * s.ci_tiles * s.weight_passes()),
-      room_(s.weight_tiles) {}
-
-void WeightPort::clock() {
-  if (bias_cycles_ > 0) {
-    --bias_cycles_;
-    return;
-  }
-  const int64_t limit = std::min(tiles_, released_ + room_);
-  if (beats_ < limit * tile_cycles_) ++beats_;
-}
-
-ClockedFeed::ClockedFeed(const FeedShape& shape, const int8_t* weights,
-                         std::span<const uint8_t> memory)
+ClockedFeed::ClockedFeed(const FeedShape& shape, const Config& config,
+                         std::span<const int8_t> weights, std::span<const uint8_t> memory)
     : shape_(shape),
+      config_(config),
       weights_(weights),
       memory_(memory),
-      pixels_(shape.pixels()),
-      lag_(shape.lag()),
-      tile_bytes_(shape.tile_weights()),
-      passes_(shape.weight_passes()),
-      port_(shape) {
-  ring_.resize(std::bit_ceil(static_cast<size_t>(std::max(2 * shape.in_w + 3, kArrayTaps))));
-  mask_ = static_cast<int64_t>(ring_.size()) - 1;
+      path_(config, shape.kernel * shape.kernel, shape.co_tiles, shape.steps, shape.ci_tiles) {
+  if (shape.kernel == 3 && !shape.linear) lines_.emplace(config, shape.window);
 }
 
-int64_t ClockedFeed::fifo_tile(const Tile& tile) const {
-  const int pass = passes_ > 1 ? tile.t : 0;
-  return (int64_t{tile.o} * passes_ + pass) * shape_.ci_tiles + tile.i;
+// Zeros drain the line buffer.
+uint32_t ClockedFeed::pixel() const {
+  if (pushed_ >= shape_.ci_tiles * shape_.pixels()) return 0;
+  const int64_t bytes = spike_pixel_bytes(config_.parallelism);
+  const int tile = static_cast<int>(pushed_ / shape_.pixels());
+  uint32_t word = 0;
+  std::memcpy(&word,
+              memory_.data() + area_block(shape_.source, t_, tile) +
+                  pushed_ % shape_.pixels() * bytes,
+              static_cast<size_t>(bytes));
+  return word;
 }
 
-void ClockedFeed::step(Tile& tile) const {
-  if (++tile.i < shape_.ci_tiles) return;
-  tile.i = 0;
-  if (++tile.t < shape_.steps) return;
-  tile.t = 0;
-  ++tile.o;
-}
-
-ClockedFeed::Next ClockedFeed::next() const {
-  Next n;
+// Takes the next pixel; true when it completes the window of an output pixel.
+bool ClockedFeed::window(ArrayInput& input) {
   if (shape_.linear) {
-    const int64_t beat = pushed_ % kArrayTaps;
-    if (beat + 1 < kArrayTaps) return n;
-    n.index = pushed_ / kArrayTaps;
-    n.opens = n.closes = n.output = true;
-    return n;
+    if (!packer_.push(pixel())) return false;
+    input.taps = packer_.window();
+  } else if (lines_) {
+    if (pushed_ == 0) lines_->restart();
+    if (!lines_->push(pixel())) return false;
+    input.taps = lines_->window();
+  } else {
+    const int64_t at = pushed_ % shape_.pixels();
+    const int stride = shape_.window.stride;
+    if (at / shape_.window.width % stride != 0 || at % shape_.window.width % stride != 0)
+      return false;
+    input.taps[kTaps / 2] = pixel();
   }
-  n.index = pushed_ - lag_;
-  if (n.index < 0) return n;
-  const int64_t pixel = n.index % pixels_;
-  n.opens = pixel == 0;
-  n.closes = pixel == pixels_ - 1;
-  n.y = static_cast<int>(pixel / shape_.in_w);
-  n.x = static_cast<int>(pixel % shape_.in_w);
-  const int first_y = shape_.kernel == 3 && !shape_.pad_top ? 1 : 0;
-  const int first_x = shape_.kernel == 3 && !shape_.pad_left ? 1 : 0;
-  const int y = n.y - first_y, x = n.x - first_x, s = shape_.stride;
-  n.output = y >= 0 && x >= 0 && y % s == 0 && x % s == 0 && y / s < shape_.out_h &&
-             x / s < shape_.out_w;
-  return n;
-}
-
-ArrayInput ClockedFeed::push(const Next& n) {
-  const int64_t beats = shape_.linear ? kArrayTaps : pixels_;
-  const int64_t all = beats * shape_.ci_tiles;
-  if (pushed_ < all) {
-    const uint8_t* from = memory_.data() +
-                          area_block(shape_.source, t_, static_cast<int>(pushed_ / beats)) +
-                          pushed_ % beats * spike_pixel_bytes(shape_.parallelism);
-    uint32_t word = 0;
-    std::memcpy(&word, from, static_cast<size_t>(spike_pixel_bytes(shape_.parallelism)));
-    ring_[static_cast<size_t>(pushed_ & mask_)] = word;
-  }
-  ArrayInput in;
-  in.valid = n.output;
-  if (n.output && shape_.linear) {
-    for (int tap = 0; tap < kArrayTaps; ++tap)
-      in.taps[static_cast<size_t>(tap)] =
-          ring_[static_cast<size_t>((pushed_ - kArrayTaps + 1 + tap) & mask_)];
-  } else if (n.output && shape_.kernel == 1) {
-    in.taps[kArrayTaps / 2] = ring_[static_cast<size_t>(n.index & mask_)];
-  } else if (n.output) {
-    for (int dy = -1; dy <= 1; ++dy) {
-      if (n.y + dy < 0 || n.y + dy >= shape_.in_h) continue;
-      for (int dx = -1; dx <= 1; ++dx)
-        if (n.x + dx >= 0 && n.x + dx < shape_.in_w)
-          in.taps[static_cast<size_t>(3 * dy + dx + kArrayTaps / 2)] =
-              ring_[static_cast<size_t>((n.index + dy * shape_.in_w + dx) & mask_)];
-    }
-  }
-  if (n.opens) {
-    const int64_t windows = shape_.linear ? 1 : pixels_;
-    in.load = weights_ + (int64_t{o_} * shape_.ci_tiles + n.index / windows) * tile_bytes_;
-  }
-  ++(n.index < 0 && !shape_.linear ? cycles_.flush : cycles_.compute);
-  if (++pushed_ == all + lag_) {
-    pushed_ = 0;
-    if (++t_ == shape_.steps) {
-      t_ = 0;
-      ++o_;
-    }
-  }
-  return in;
-}
-
-bool ClockedFeed::refill() {
-  if (full_ || refill_tile_.o == shape_.co_tiles) return false;
-  if (refill_left_ == 0) {
-    if (!port_.available(fifo_tile(refill_tile_))) return false;
-    refill_left_ = shape_.parallelism + 1;
-  }
-  if (--refill_left_ > 0) return true;
-  full_ = true;
-  if (passes_ > 1 || refill_tile_.t + 1 == shape_.steps) port_.release(fifo_tile(refill_tile_) + 1);
-  step(refill_tile_);
   return true;
 }
 
-ArrayInput ClockedFeed::clock(bool room) {
-  ArrayInput in;
-  const bool was_full = full_;
-  const bool first = refill_tile_.o == 0 && refill_tile_.t == 0 && refill_tile_.i == 0;
-  bool waits = false;
-  // One enable stops the whole feed while the only registers refill; a second set frees it.
-  bool filled = !shape_.skid && refill();
-  if (!done()) {
-    const Next n = next();
-    waits = !was_full && (!shape_.skid || n.opens);
-    if (!waits && !room) {
-      ++cycles_.fifo;
-    } else if (!waits) {
-      in = push(n);
-      if (shape_.skid ? n.opens : n.closes) full_ = false;
-    }
+// One pixel through the feed; true when the array has used the tile for the last time.
+bool ClockedFeed::push(ArrayInput& input) {
+  const int64_t pixels = shape_.pixels();
+  input.valid = window(input);
+  // Windows of a tile, output or not, follow its pixels by one line.
+  const int64_t centre = pushed_ - shape_.line();
+  if (centre >= 0 && centre % pixels == (shape_.linear ? pixels - 1 : 0))
+    input.load = path_.tile().data();
+  ++(pushed_ < shape_.ci_tiles * pixels ? cycles_.compute : cycles_.flush);
+  const bool used = centre >= 0 && centre % pixels == pixels - 1;
+  ++pushed_;
+  return used;
+}
+
+// Goes on to the next time step or output tile; false while its other streams are not through.
+bool ClockedFeed::end_of_pass() {
+  if (t_ + 1 == shape_.steps) {
+    side_wait_ = cycles_.total() < begin_ + shape_.side_cycles;
+    if (side_wait_) return false;
+    begin_ = cycles_.total();
+    ++o_;
   }
-  if (shape_.skid) filled = refill();
-  if (waits) ++(filled ? cycles_.reload : first ? cycles_.parameters : cycles_.weights);
-  port_.clock();
-  return in;
+  t_ = (t_ + 1) % shape_.steps;
+  pushed_ = 0;
+  return true;
+}
+
+// Biases come first on the parameter bus; a set that does not fit the FIFO comes once a step.
+void ClockedFeed::send_weights() {
+  const int64_t bias_beats =
+      (shape_.bias_bytes + config_.weight_bus_bytes - 1) / config_.weight_bus_bytes;
+  if (cycles_.total() <= bias_beats || sent_ >= path_.bytes() || !path_.accepts()) return;
+  const int64_t set = static_cast<int64_t>(weights_.size()) / shape_.co_tiles;
+  const int64_t passes = weights_stay(shape_.ci_tiles, config_) ? 1 : shape_.steps;
+  const int64_t begin = sent_ / (set * passes) * set + sent_ % set;
+  const int64_t bytes = std::min<int64_t>(config_.weight_bus_bytes, set - sent_ % set);
+  path_.push(weights_.subspan(static_cast<size_t>(begin), static_cast<size_t>(bytes)));
+  sent_ += bytes;
+}
+
+ArrayInput ClockedFeed::clock(bool room) {
+  ArrayInput input;
+  if (done()) return input;
+  bool release = false;
+  if (side_wait_) {
+    ++cycles_.side;
+    release = end_of_pass();
+  } else if (path_.tile().empty()) {
+    ++cycles_.waiting;
+  } else if (!room) {
+    ++cycles_.fifo;
+  } else {
+    release = push(input);
+    if (pushed_ == shape_.ci_tiles * shape_.pixels() + shape_.line()) release = end_of_pass();
+  }
+  send_weights();
+  path_.clock(release);
+  return input;
 }
 
 }  // namespace lampyris::firefly

@@ -5,19 +5,18 @@
 
 #include "firefly/area.h"
 #include "firefly/elastic_fifo.h"
+#include "firefly/timing.h"
 
 namespace lampyris::firefly {
 
 namespace {
 
-constexpr size_t kArrayFifo = 16;  // columns of P sums
-
 // One layer, its machine and where the results go.
 struct Run {
   FeedShape feed;
   NeuronShape neuron;
-  Datapath datapath;
-  const int8_t* weights;
+  const Config& config;
+  std::span<const int8_t> weights;
   std::vector<int16_t> bias;
   std::vector<int32_t> threshold;
   int columns;  // of an output row
@@ -27,7 +26,7 @@ struct Run {
 
   int64_t row_of(const ClockedNeuron::Place& at) const { return at.pixel / columns; }
   int64_t lane_of(const ClockedNeuron::Place& at) const {
-    return int64_t{at.pixel} % columns * feed.parallelism;
+    return int64_t{at.pixel} % columns * config.parallelism;
   }
   template <class T>
   T* traced(LaneMap<T>& map, const ClockedNeuron::Place& at) const {
@@ -36,7 +35,7 @@ struct Run {
 
   void record(const ClockedNeuron::Done& done) const {
     if (!trace) return;
-    const size_t p = static_cast<size_t>(feed.parallelism);
+    const size_t p = static_cast<size_t>(config.parallelism);
     if (!trace->current.empty())
       std::copy_n(done.current.data(), p, traced(trace->current, done.place));
     if (!neuron.fires) return;
@@ -48,22 +47,24 @@ struct Run {
   // `residual(place)` gives P words or nullptr; `write(done)` takes every finished pixel.
   template <class Residual, class Write>
   ClockedNeuron execute(ClockedCycles& cycles, const Residual& residual, const Write& write) const {
-    ClockedFeed source(feed, weights, memory);
-    ClockedArray array(datapath, feed.parallelism, feed.kernel * feed.kernel,
+    ClockedFeed source(feed, config, weights, memory);
+    ClockedArray array(config.datapath, config.parallelism, feed.kernel * feed.kernel,
                        neuron.ems ? kEmsSumBits : kV1SumBits);
     ClockedNeuron unit(neuron, bias.data(), threshold.data());
-    ElasticFifo<LaneWords> fifo(kArrayFifo);
-    const size_t p = static_cast<size_t>(feed.parallelism);
+    ElasticFifo<LaneWords> fifo(static_cast<size_t>(config.array_fifo));
+    const size_t p = static_cast<size_t>(config.parallelism);
     int64_t left = int64_t{feed.co_tiles} * feed.steps * neuron.pixels;
     cycles = {};
-    for (int64_t fed = 0; left > 0; ++cycles.total) {
-      const ClockedNeuron::Done* done = unit.output();
-      if (done && done->last) {
-        record(*done);
-        write(*done);
+    int64_t window = 0, word = 0;  // cycles of the last one offered, and of the last one out
+    for (int64_t cycle = 1; left > 0 || !source.done(); ++cycle) {
+      ClockSample sample;
+      sample.done = unit.output();
+      if (sample.done && sample.done->last) {
+        record(*sample.done);
+        write(*sample.done);
+        word = cycle;
         --left;
       }
-      ClockSample sample;
       sample.sum_valid = array.valid();
       if (sample.sum_valid) {
         std::copy_n(array.sums(), p, sample.sums.begin());
@@ -71,10 +72,8 @@ struct Run {
       }
       const size_t held = static_cast<size_t>(array.in_flight()) + fifo.size();
       sample.input = source.clock(held < fifo.depth());
-      if (observer) {
-        sample.done = done;
-        observer->cycle(sample);
-      }
+      if (sample.input.valid) window = cycle;
+      if (observer) observer->cycle(sample);
       if (fifo.empty()) {
         unit.clock(nullptr, nullptr);
       } else {
@@ -82,10 +81,10 @@ struct Run {
         fifo.pop();
       }
       array.clock(sample.input);
-      if (!source.done()) fed = cycles.total + 2;
-      cycles.latency = cycles.total + 1 - fed;
     }
+    cycles.latency = word - window;
     cycles.feed = source.cycles();
+    cycles.total = cycles.feed.total() + cycles.latency;
     return unit;
   }
 };
@@ -115,32 +114,32 @@ class OrPool {
   std::vector<uint32_t> line_;
 };
 
+// The slowest of the streams beside the array, per output tile.
+int64_t side_cycles(const CommandCycles& c, int co_tiles) {
+  return std::max({c.input, c.residual, c.output, c.memory}) / co_tiles;
+}
+
 FeedShape feed_shape(const Command& c, const Config& config) {
   FeedShape f;
-  f.parallelism = config.parallelism;
   f.co_tiles = c.co_tiles, f.ci_tiles = c.ci_tiles, f.steps = c.steps;
-  f.in_h = c.in_h, f.in_w = c.in_w, f.out_h = c.out_h, f.out_w = c.out_w;
-  f.kernel = c.kernel, f.stride = c.stride, f.pad_top = c.pad_top, f.pad_left = c.pad_left;
+  f.window = {c.in_h, c.in_w, c.pad_top, c.pad_bottom, c.pad_left, c.pad_right, c.stride};
+  f.kernel = c.kernel;
   f.source = c.source;
   f.bias_bytes = c.bias_bytes;
-  f.weight_bus_bytes = config.weight_bus_bytes;
-  f.weight_tiles = config.weight_depth / config.parallelism;
+  f.side_cycles = side_cycles(command_cycles(c, config), c.co_tiles);
   return f;
 }
 
 FeedShape feed_shape(const V1Command& c, const Config& config) {
   FeedShape f;
-  f.parallelism = config.parallelism;
   f.co_tiles = c.co_tiles, f.ci_tiles = c.ci_tiles, f.steps = c.steps;
-  f.in_h = c.height, f.in_w = c.width;
-  f.out_h = c.linear ? 1 : c.height, f.out_w = c.linear ? 1 : c.width;
+  f.window.height = c.height, f.window.width = c.width;
   f.linear = c.linear;
   const uint32_t tile = static_cast<uint32_t>(int64_t{c.height} * c.width *
                                               spike_pixel_bytes(config.parallelism));
   f.source = {c.input, tile * static_cast<uint32_t>(c.ci_tiles), tile};
   f.bias_bytes = c.bias_bytes;
-  f.weight_bus_bytes = config.weight_bus_bytes;
-  f.weight_tiles = config.weight_depth / config.parallelism;
+  f.side_cycles = side_cycles(v1_cycles(c, config), c.co_tiles);
   return f;
 }
 
@@ -156,10 +155,11 @@ CommandCounters run_clocked_conv(const Command& c, const Config& config, std::sp
   neuron.ci_tiles = c.ci_tiles, neuron.steps = c.steps, neuron.pixels = c.out_h * c.out_w;
   neuron.leak = c.leak, neuron.k = c.k, neuron.shift = c.shift;
   neuron.accumulate = c.accumulate, neuron.fires = c.fires();
+  const size_t weights = lanes * static_cast<size_t>(c.ci_tiles * c.kernel * c.kernel * p);
   Run run{feed_shape(c, config),
           neuron,
-          config.datapath,
-          reinterpret_cast<const int8_t*>(memory.data() + c.weights),
+          config,
+          {reinterpret_cast<const int8_t*>(memory.data() + c.weights), weights},
           std::vector<int16_t>(lanes),
           std::vector<int32_t>(lanes, c.theta),
           c.out_w,
@@ -208,32 +208,32 @@ void run_clocked_v1(const V1Command& c, const Config& config, std::span<const in
                     std::span<const int16_t> bias, std::span<uint8_t> memory, CommandTrace* trace,
                     ClockedCycles& cycles, ClockObserver* observer) {
   const int p = config.parallelism;
-  const FeedShape feed = feed_shape(c, config);
+  const int rows = c.linear ? 1 : c.height, columns = c.linear ? 1 : c.width;
   NeuronShape neuron;
   neuron.parallelism = p;
-  neuron.ci_tiles = c.ci_tiles, neuron.steps = c.steps, neuron.pixels = feed.out_h * feed.out_w;
+  neuron.ci_tiles = c.ci_tiles, neuron.steps = c.steps, neuron.pixels = rows * columns;
   neuron.leak = c.leak_kind(), neuron.winner = c.winner;
-  const Run run{feed,
+  const Run run{feed_shape(c, config),
                 neuron,
-                config.datapath,
-                weights.data(),
+                config,
+                weights,
                 {bias.begin(), bias.end()},
                 std::vector<int32_t>(static_cast<size_t>(c.co_tiles * p), c.theta),
-                feed.out_w,
+                columns,
                 memory,
                 trace,
                 observer};
   if (trace) {
-    trace->membrane.reshape(c.steps, c.co_tiles, feed.out_h, feed.out_w, p);
-    trace->fired.reshape(c.steps, c.co_tiles, feed.out_h, feed.out_w, p);
+    trace->membrane.reshape(c.steps, c.co_tiles, rows, columns, p);
+    trace->fired.reshape(c.steps, c.co_tiles, rows, columns, p);
   }
-  OrPool pool(feed.out_w);
+  OrPool pool(columns);
   const auto write = [&](const ClockedNeuron::Done& done) {
     ClockedNeuron::Place at = done.place;
     uint32_t word = done.fired;
     if (c.pool) {
       if (!pool.clock(at.pixel, word)) return;
-      at.pixel = at.pixel / feed.out_w / 2 * (feed.out_w / 2) + at.pixel % feed.out_w / 2;
+      at.pixel = at.pixel / columns / 2 * (columns / 2) + at.pixel % columns / 2;
     }
     std::memcpy(pixel_bytes(memory, c.output, at, spike_pixel_bytes(p)), &word,
                 static_cast<size_t>(p) / 8);

@@ -15,9 +15,9 @@ namespace lampyris::firefly {
 
 // What a clocked run counted.
 struct ClockedCycles {
-  int64_t total = 0;    // until the last word is on its output port
-  int64_t latency = 0;  // after the feed has offered its last window
   FeedCycles feed;
+  int64_t latency = 0;  // from the last window offered to its word at the output port
+  int64_t total = 0;
 };
 
 // One cycle at the borders of array and membrane unit, for HDL benches and wave files.

@@ -14,6 +14,7 @@ Outcome execute_command(const Command& command, const Config& config, std::span<
   }
   ClockedCycles counted;
   outcome.counters = run_clocked_conv(command, config, memory, trace, counted);
+  outcome.cycles.total = counted.total;
   return outcome;
 }
 
@@ -27,6 +28,7 @@ Outcome execute_v1(const V1Command& command, const Config& config, std::span<con
   }
   ClockedCycles counted;
   run_clocked_v1(command, config, weights, bias, memory, trace, counted);
+  outcome.cycles.total = counted.total;
   return outcome;
 }
 

@@ -1,29 +1,17 @@
 #include "firefly/timing.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "firefly/area.h"
+#include "firefly/array_shape.h"
 #include "firefly/tile_schedule.h"
 
 namespace lampyris::firefly {
 
 namespace {
 
-constexpr int kFabricRegister = 1;     // in front of the slices
-constexpr int kSliceRegisters = 2;     // operands, result
-constexpr int kChain = 8;              // slices of a cascade: one more clock for each
-constexpr int kMembraneRegisters = 3;  // read, add, write of the unified buffer
-
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Levels of an adder tree of `arity` inputs a node.
-int tree_levels(int terms, int arity) {
-  int levels = 0;
-  for (; terms > 1; terms = (terms + arity - 1) / arity) ++levels;
-  return levels;
-}
 
 // Bytes of one output-channel tile over all time steps, per port.
 struct TileBytes {
@@ -122,15 +110,10 @@ CommandCycles& CommandCycles::operator+=(const CommandCycles& o) {
 }
 
 int matrix_latency(const Config& config) {
-  const int terms = kTaps * config.parallelism;
-  if (config.datapath == Datapath::kCascade)
-    return kFabricRegister + kSliceRegisters + kChain - 1 + tree_levels(terms / (2 * kChain), 2);
-  return kFabricRegister + kSliceRegisters + tree_levels(terms / 2, 3);
+  return array_shape(config.datapath, config.parallelism).latency();
 }
 
-int membrane_latency(const Config& config) {
-  return kMembraneRegisters + std::bit_width(static_cast<unsigned>(config.parallelism)) - 1;
-}
+int membrane_latency(const Config& config) { return membrane_latency(config.parallelism); }
 
 int weight_passes(const Command& command, const Config& config) {
   return weights_stay(command.ci_tiles, config) ? 1 : command.steps;

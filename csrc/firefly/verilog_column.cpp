@@ -35,8 +35,8 @@ std::string adder_level(const ArrayShape& shape, int level) {
 
 constexpr const char* kColumnComment = R"V(
 // Windows and weights in; tile sums, spikes and membranes out. A window offered before a rising
-// edge reaches the tile sums ARRAY_LATENCY edges later. `load` takes `weights` with the window; they
-// are held inside. weights: [input][lane] bytes, input = (row * 3 + column) * P + channel.
+// edge reaches the tile sums ARRAY_LATENCY edges later. `load` takes `weights` with the window;
+// they are held inside. weights: [input][lane] bytes, input = (row * 3 + column) * P + channel.
 module firefly_column #()V";
 
 constexpr const char* kPorts = R"V() (

@@ -1,6 +1,6 @@
-// Verilog of the array and its neurons, from the same structure that the clocked model has: slices,
-// chains or single slices, adder trees with their widths, membrane unit. Cycle for cycle the model's
-// registers (tests run it in an HDL simulator). Synthesisable; LAMPYRIS_DSP48E1 turns the
+// Verilog of the array and its neurons, from the same structure that the clocked model has: chains
+// or single slices, adder trees with their widths, membrane unit. Its registers are the model's in
+// every cycle (tests run it in an HDL simulator). Synthesisable; LAMPYRIS_DSP48E1 turns the
 // behavioural slice into the vendor's primitive.
 #pragma once
 

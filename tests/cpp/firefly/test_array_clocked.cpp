@@ -25,7 +25,7 @@ TEST(ArrayShape, LevelsOfBothTrees) {
 
 void compare(Datapath datapath, int p, int sum_bits, int low, int high, double density) {
   const ArrayShape shape = array_shape(datapath, p);
-  ClockedArray fast(datapath, p, kArrayTaps, sum_bits);
+  ClockedArray fast(datapath, p, kTaps, sum_bits);
   SliceArray slow(datapath, p, sum_bits);
   const size_t tile = static_cast<size_t>(shape.inputs * p);
   const auto weights = random_values<int8_t>(3 * tile, low, high, 5);
@@ -63,8 +63,8 @@ TEST(ClockedArray, WorstCaseWeights) {
       }
   // 288 weights of -128: -36864 leaves 16 bits, not 18.
   const std::vector<int8_t> weights(288 * 32, -128);
-  ClockedArray cut(Datapath::kTree, 32, kArrayTaps, kV1SumBits);
-  ClockedArray whole(Datapath::kTree, 32, kArrayTaps, kEmsSumBits);
+  ClockedArray cut(Datapath::kTree, 32, kTaps, kV1SumBits);
+  ClockedArray whole(Datapath::kTree, 32, kTaps, kEmsSumBits);
   ArrayInput input;
   input.taps.fill(0xFFFFFFFF);
   input.load = weights.data();

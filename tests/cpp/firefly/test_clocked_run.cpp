@@ -5,12 +5,24 @@
 
 #include "core/fixed_point.h"
 #include "firefly/datapath.h"
+#include "firefly/timing.h"
 #include "small_programs.h"
 
 namespace lampyris::firefly {
 namespace {
 
-constexpr Datapath kArrays[] = {Datapath::kCascade, Datapath::kTree};
+// The paper's array with its second set of weight registers, the released one with bubbles.
+std::vector<Config> configs(int parallelism) {
+  std::vector<Config> all;
+  for (const Datapath datapath : {Datapath::kCascade, Datapath::kTree}) {
+    Config config = preset_config("zcu104", parallelism);
+    config.datapath = datapath;
+    config.reload = datapath == Datapath::kCascade ? Reload::kSkid : Reload::kBubble;
+    all.push_back(config);
+  }
+  return all;
+}
+
 constexpr uint32_t kWeights = 1 << 16, kBias = 1 << 18, kResidual = 5 << 16, kSpikes = 6 << 16,
                    kThird = 7 << 16, kMemory = 8 << 16;
 
@@ -25,6 +37,18 @@ void expect_equal(const CommandTrace& a, const CommandTrace& b) {
   expect_equal(a.current, b.current);
   expect_equal(a.membrane, b.membrane);
   expect_equal(a.fired, b.fired);
+}
+
+// The closed formula is what the clocked run counts, cause by cause.
+void expect_cycles(const ClockedCycles& counted, const CommandCycles& closed) {
+  EXPECT_EQ(counted.total, closed.total);
+  EXPECT_EQ(counted.latency, closed.latency);
+  EXPECT_EQ(counted.feed.compute, closed.compute);
+  EXPECT_EQ(counted.feed.flush, closed.flush);
+  EXPECT_EQ(counted.feed.waiting,
+            closed.bias + closed.fill + closed.reload + closed.stall_weights);
+  EXPECT_EQ(counted.feed.side, closed.stall - closed.stall_weights);
+  EXPECT_EQ(counted.feed.fifo, 0);
 }
 
 struct V1Layer {
@@ -63,15 +87,14 @@ void check_v1(const V1Layer& layer) {
   std::vector<uint8_t> expected = layer.memory;
   CommandTrace trace;
   run_v1(layer.command, layer.parallelism, layer.weights, layer.bias, expected, &trace);
-  Config config = preset_config("zcu104", layer.parallelism);
-  for (const Datapath datapath : kArrays) {
-    config.datapath = datapath;
+  for (Config config : configs(layer.parallelism)) {
     std::vector<uint8_t> memory = layer.memory;
     CommandTrace clocked;
     ClockedCycles cycles;
     run_clocked_v1(layer.command, config, layer.weights, layer.bias, memory, &clocked, cycles);
     EXPECT_TRUE(memory == expected);
     expect_equal(clocked, trace);
+    expect_cycles(cycles, v1_cycles(layer.command, config));
   }
 }
 
@@ -168,9 +191,7 @@ void check_conv(const Command& command, int p, int most_weight = 127) {
   std::vector<uint8_t> expected = before;
   CommandTrace trace;
   const CommandCounters counters = run_conv(command, p, expected, &trace);
-  Config config = preset_config("zcu104", p);
-  for (const Datapath datapath : kArrays) {
-    config.datapath = datapath;
+  for (Config config : configs(p)) {
     std::vector<uint8_t> memory = before;
     CommandTrace clocked;
     ClockedCycles cycles;
@@ -179,6 +200,7 @@ void check_conv(const Command& command, int p, int most_weight = 127) {
     expect_equal(clocked, trace);
     EXPECT_EQ(got.clamped, counters.clamped);
     EXPECT_EQ(got.saturated, counters.saturated);
+    expect_cycles(cycles, command_cycles(command, config));
   }
 }
 
@@ -212,6 +234,25 @@ TEST(ClockedRun, OutputsOfTheExtension) {
     c.stream_out = true;
     place(c, p);
     check_conv(c, p);
+  }
+}
+
+TEST(ClockedRun, WeightSetsLargerThanTheirFifo) {
+  for (const Reload reload : {Reload::kBubble, Reload::kSkid}) {
+    Command c = conv_command(16, 3, 1, 4, 2, 4, 4, 3);
+    c.spikes_out = true;
+    place(c, 16);
+    Config config = preset_config("ultra96");
+    config.datapath = Datapath::kTree, config.reload = reload;
+    std::vector<uint8_t> memory = random_values<uint8_t>(kMemory, 0, 255, 21), expected = memory;
+    for (const int depth : {64, 40, 16}) {  // 4 tiles fit, 2.5, 1
+      config.weight_depth = depth;
+      ClockedCycles cycles;
+      run_clocked_conv(c, config, memory, nullptr, cycles);
+      run_conv(c, 16, expected, nullptr);
+      EXPECT_TRUE(memory == expected);
+      expect_cycles(cycles, command_cycles(c, config));
+    }
   }
 }
 
