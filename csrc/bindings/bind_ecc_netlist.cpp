@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "ecc/campaign.h"
 #include "ecc/emit_netlist.h"
+#include "ecc/emit_page_decoder.h"
 #include "ecc/protect.h"
 
 namespace py = pybind11;
@@ -142,6 +143,7 @@ py::list gate_list(const ProtectedMultiplier& design) {
 }  // namespace
 
 void bind_ecc_netlist(py::module_& m) {
+  m.def("page_decoder", &page_decoder_verilog, py::arg("code"), py::arg("module"));
   py::class_<ProtectedMultiplier>(m, "Multiplier")
       .def(py::init(&build), py::arg("polynomial"), py::arg("form"), py::arg("protection"),
            py::arg("t"), py::arg("predictor"), py::arg("sharing"), py::arg("locator"),

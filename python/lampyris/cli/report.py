@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # First word -> module of lampyris.cli: reports without a checkpoint.
-TOPICS = {"networks": "report_networks"}
+TOPICS = {"multiplier": "report_multiplier", "networks": "report_networks"}
 
 
 def command(

@@ -17,6 +17,7 @@ from __future__ import annotations
 from lampyris.ecc.bch import ROOT_FINDERS, BchCode, DecodeResult
 from lampyris.ecc.fields import FIELD_POLYNOMIALS, Field
 from lampyris.ecc.multiplier import Campaign, Multiplier, default_polynomial, multiplier
+from lampyris.ecc.page_decoder import page_decoder
 from lampyris.ecc.polynomials import is_irreducible, is_primitive, mod, multiply, order, polynomial
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "multiplier",
     "multiply",
     "order",
+    "page_decoder",
     "polynomial",
 ]
