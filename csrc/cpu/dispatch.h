@@ -7,8 +7,14 @@
 #include "cpu/isa.h"
 
 #if defined(__x86_64__)
+// For target attributes. Clang has no name for the width there.
+#if defined(__clang__)
+#define LAMPYRIS_V4 "arch=x86-64-v4"
+#else
+#define LAMPYRIS_V4 "arch=x86-64-v4,prefer-vector-width=512"
+#endif
 #define LAMPYRIS_TARGET_AVX2 __attribute__((target("arch=x86-64-v3")))
-#define LAMPYRIS_TARGET_AVX512 __attribute__((target("arch=x86-64-v4,prefer-vector-width=512")))
+#define LAMPYRIS_TARGET_AVX512 __attribute__((target(LAMPYRIS_V4)))
 #endif
 
 namespace lampyris {

@@ -30,7 +30,7 @@ constexpr int64_t kSlack = 64;
 // x86-64-v4 with compression of bytes.
 struct Vbmi2 {};
 #define LAMPYRIS_TARGET_VBMI2 \
-  __attribute__((target("arch=x86-64-v4,avx512vbmi,avx512vbmi2,prefer-vector-width=512")))
+  __attribute__((target(LAMPYRIS_V4 ",avx512vbmi,avx512vbmi2")))
 
 LAMPYRIS_TARGET_AVX512 inline int32_t* append(Avx512, uint64_t bits, int32_t base, int32_t pitch,
                                               int32_t* end) {

@@ -9,7 +9,7 @@
 #include "cpu/spike_sums_kernels.h"
 
 #define LAMPYRIS_TARGET_VNNI \
-  __attribute__((target("arch=x86-64-v4,avx512vnni,prefer-vector-width=512")))
+  __attribute__((target(LAMPYRIS_V4 ",avx512vnni")))
 
 namespace lampyris {
 

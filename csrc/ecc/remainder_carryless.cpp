@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "cpu/dispatch.h"
 #include "ecc/carryless.h"
 #include "ecc/remainder.h"
 
@@ -20,8 +21,7 @@ namespace lampyris::ecc {
 namespace {
 
 #define LAMPYRIS_TARGET_CLMUL __attribute__((target("arch=x86-64-v3,pclmul")))
-#define LAMPYRIS_TARGET_WIDE_CLMUL \
-  __attribute__((target("arch=x86-64-v4,pclmul,vpclmulqdq,prefer-vector-width=512")))
+#define LAMPYRIS_TARGET_WIDE_CLMUL __attribute__((target(LAMPYRIS_V4 ",pclmul,vpclmulqdq")))
 
 LAMPYRIS_TARGET_CLMUL inline uint64_t reduce(const WordGenerator& g, __m128i sum) {
   const __m128i up = _mm_cvtsi32_si128(64 - g.degree), down = _mm_cvtsi32_si128(g.degree);

@@ -25,4 +25,12 @@ inline uint64_t area_block(const Area& area, int t, int tile) {
          static_cast<uint64_t>(area.stride_c) * static_cast<uint64_t>(tile);
 }
 
+// Whether no two of `steps` x `tiles` blocks of `block` bytes share a byte. Interleaved areas, as
+// the parts of a concatenation are, count as disjoint.
+inline bool blocks_disjoint(const Area& area, int steps, int tiles, int64_t block) {
+  const uint64_t size = static_cast<uint64_t>(block);
+  const uint64_t step = uint64_t{area.stride_c} * static_cast<uint64_t>(tiles - 1) + size;
+  return (tiles == 1 || area.stride_c >= size) && (steps == 1 || area.stride_t >= step);
+}
+
 }  // namespace lampyris::firefly

@@ -34,44 +34,112 @@ void check_map(const Plan& plan, const PlanMap& m) {
           m.name, plan.steps, m.steps);
   require(m.ready >= -1 && m.ready < static_cast<int>(plan.layers.size()),
           "map \"{}\" must be made by a layer, got {}", m.name, m.ready);
+  require(m.kind != Kind::kInt32 || m.steps == 1, "int32 map \"{}\" must have 1 step, got {}",
+          m.name, m.steps);
   const int64_t block = int64_t{m.height} * m.width * pixel_bytes(m.kind, plan.parallelism);
+  require(blocks_disjoint({m.offset, m.stride_t, m.stride_c}, m.steps,
+                          tile_count(m.channels, plan.parallelism), block),
+          "map \"{}\" must have strides that keep its blocks apart, got {} and {}", m.name,
+          m.stride_t, m.stride_c);
   const uint64_t end = m.offset + area_extent({m.offset, m.stride_t, m.stride_c}, m.steps,
                                               tile_count(m.channels, plan.parallelism), block);
   require(end <= plan.arena_bytes, "map \"{}\" must lie in the arena of {} bytes, got end {}",
           m.name, plan.arena_bytes, end);
 }
 
-void check_reference(const Plan& plan, const PlanLayer& layer, const std::string& name,
-                     std::optional<Kind> kind) {
+// A map that a layer writes (or adds) next to `out`.
+void check_reference(const Plan& plan, const PlanLayer& layer, const std::string& name, Kind kind,
+                     const PlanMap& out) {
   if (name.empty()) return;
   const PlanMap& map = plan.map(name);
-  require(!kind || map.kind == *kind, "layer \"{}\" must use {} \"{}\", got {}", layer.name,
-          kind_name(*kind), name, kind_name(map.kind));
+  require(map.kind == kind, "layer \"{}\" must use {} \"{}\", got {}", layer.name,
+          kind_name(kind), name, kind_name(map.kind));
+  require(map.channels == out.channels && map.height == out.height && map.width == out.width,
+          "layer \"{}\" must use maps of shape [{}, {}, {}], got [{}, {}, {}] in \"{}\"",
+          layer.name, out.channels, out.height, out.width, map.channels, map.height, map.width,
+          name);
+}
+
+// Spikes of every step at the places that the released accelerator derives itself.
+void check_v1_layer(const Plan& plan, const PlanLayer& layer, const PlanMap& out) {
+  const PlanMap& in = plan.map(layer.inputs[0]);
+  const int64_t block = int64_t{in.height} * in.width * plan.parallelism / 8;
+  const int64_t step = block * tile_count(in.channels, plan.parallelism);
+  require(!layer.spikes.empty() && layer.stream.empty() && layer.int32.empty() &&
+              layer.residual.empty() && in.kind == Kind::kSpikes,
+          "layer \"{}\" must take and give spikes only", layer.name);
+  require(in.steps == plan.steps && out.steps == plan.steps,
+          "layer \"{}\" must take and give {} steps, got {} and {}", layer.name, plan.steps,
+          in.steps, out.steps);
+  if (layer.op == "linear") {
+    require(uint64_t{in.stride_t} * 8 == static_cast<uint64_t>(layer.in_channels) &&
+                layer.in_channels % (9 * plan.parallelism) == 0 && out.height == 1 &&
+                out.width == 1,
+            "layer \"{}\" must read {} inputs, got {}", layer.name, uint64_t{in.stride_t} * 8,
+            layer.in_channels);
+    return;
+  }
+  require(layer.op == "conv", "layer \"{}\" must be conv or linear, got \"{}\"", layer.name,
+          layer.op);
+  require(layer.in_channels == in.channels && layer.neuron_height == in.height &&
+              layer.neuron_width == in.width && in.stride_c == block && in.stride_t == step,
+          "layer \"{}\" must read packed spikes of its own size, got [{}, {}, {}]", layer.name,
+          in.channels, in.height, in.width);
+}
+
+// Steps and channels of what is read and written; sizes are the device's check.
+void check_ems_layer(const Plan& plan, const PlanLayer& layer) {
+  const PlanMap& in = plan.map(layer.inputs[0]);
+  require(layer.in_channels == in.channels, "layer \"{}\" must read {} channels, got {}",
+          layer.name, in.channels, layer.in_channels);
+  const bool computes = layer.op == "conv" || layer.op == "output" || layer.op == "neuron";
+  for (const std::string& name : {layer.spikes, layer.stream}) {
+    if (name.empty()) continue;
+    const PlanMap& map = plan.map(name);
+    require(computes ? map.steps == plan.steps : (in.steps == map.steps || in.steps == 1),
+            "layer \"{}\" must give all steps, got {} in \"{}\"", layer.name, map.steps, name);
+    require(computes || map.kind == in.kind, "layer \"{}\" must give {}, got {}", layer.name,
+            kind_name(in.kind), kind_name(map.kind));
+  }
+  const Kind read = layer.op == "neuron" ? Kind::kStream : Kind::kSpikes;
+  require(computes ? in.kind == read : in.kind != Kind::kInt32,
+          "layer \"{}\" must read {}, got {}", layer.name, kind_name(read), kind_name(in.kind));
+}
+
+// Keys of traces: a layer's own map or no map, and no other layer's.
+void check_trace_name(const Plan& plan, const PlanLayer& layer, const std::string& name,
+                      std::set<std::string>& taken) {
+  if (name.empty()) return;
+  const bool own = name == layer.spikes || name == layer.stream || name == layer.int32;
+  const bool stored = std::any_of(plan.maps.begin(), plan.maps.end(),
+                                  [&](const PlanMap& map) { return map.name == name; });
+  require((own || !stored) && taken.insert(name).second,
+          "layer \"{}\" must have names of its own, got \"{}\"", layer.name, name);
 }
 
 void check_layer(const Plan& plan, const PlanLayer& layer) {
   require(layer.inputs.size() == 1, "layer \"{}\" must have one input, got {}", layer.name,
           layer.inputs.size());
-  check_reference(plan, layer, layer.inputs[0], {});
-  check_reference(plan, layer, layer.residual, Kind::kStream);
-  check_reference(plan, layer, layer.spikes, Kind::kSpikes);
-  check_reference(plan, layer, layer.stream, Kind::kStream);
-  check_reference(plan, layer, layer.int32, Kind::kInt32);
   const std::string& first =
       !layer.spikes.empty() ? layer.spikes : (!layer.stream.empty() ? layer.stream : layer.int32);
   require(!first.empty(), "layer \"{}\" must give a map, got none", layer.name);
   const PlanMap& out = plan.map(first);
+  check_reference(plan, layer, layer.residual, Kind::kStream, out);
+  check_reference(plan, layer, layer.spikes, Kind::kSpikes, out);
+  check_reference(plan, layer, layer.stream, Kind::kStream, out);
+  check_reference(plan, layer, layer.int32, Kind::kInt32, out);
   require(layer.out_channels == out.channels, "layer \"{}\" must give {} channels, got {}",
           layer.name, out.channels, layer.out_channels);
   const int pool = layer.pool ? 2 : 1;
   require(layer.neuron_height == out.height * pool && layer.neuron_width == out.width * pool,
           "layer \"{}\" must have size [{}, {}], got [{}, {}]", layer.name, out.height * pool,
           out.width * pool, layer.neuron_height, layer.neuron_width);
-  require(plan.target == "v1" || layer.in_channels == plan.map(layer.inputs[0]).channels,
-          "layer \"{}\" must read {} channels, got {}", layer.name,
-          plan.map(layer.inputs[0]).channels, layer.in_channels);
   require(layer.in_channels >= 1 && layer.in_channels <= (1 << 24),
           "layer \"{}\" must have input channels, got {}", layer.name, layer.in_channels);
+  if (plan.target == "v1")
+    check_v1_layer(plan, layer, out);
+  else
+    check_ems_layer(plan, layer);
   require(layer.kernel >= 1 && layer.kernel <= 3 && layer.stride >= 1 && layer.stride <= 2 &&
               layer.padding >= 0 && layer.padding <= 1 && layer.shift >= 0 &&
               layer.shift <= kMaxShift && layer.k >= 0 && layer.k <= 4,
@@ -117,8 +185,15 @@ void check_plan(const Plan& plan) {
             "maps must have different names, got \"{}\" again", map.name);
     check_map(plan, map);
   }
-  plan.map(plan.input);
-  for (const PlanLayer& layer : plan.layers) check_layer(plan, layer);
+  require(plan.map(plan.input).kind != Kind::kInt32, "input \"{}\" must be spikes or a stream",
+          plan.input);
+  std::set<std::string> currents, neurons;
+  if (plan.stem && plan.stem->fires) neurons.insert(plan.stem->neuron);
+  for (const PlanLayer& layer : plan.layers) {
+    check_layer(plan, layer);
+    check_trace_name(plan, layer, layer.current, currents);
+    check_trace_name(plan, layer, layer.neuron, neurons);
+  }
   require(plan.classes >= 0 && plan.classes <= plan.parallelism, "classes must be 0 to {}, got {}",
           plan.parallelism, plan.classes);
 }
@@ -154,6 +229,10 @@ void check_host(const Plan& plan, const Image& image) {
     spec.channels = s.in_channels, spec.height = s.in_height, spec.width = s.in_width;
     spec.steps = s.in_steps;
     make_stem(spec, plan.steps);
+    require(s.fires == (plan.target == "v1") &&
+                (s.leak == Leak::kNone || s.leak == Leak::kHalfAfter) &&
+                wrap(s.threshold, kMembraneBits) == s.threshold,
+            "host stem must have a neuron of target {}", plan.target);
     const auto [height, width] = stem_output_size(s);
     require(height == map.height && width == map.width &&
                 map.kind == (s.fires ? Kind::kSpikes : Kind::kStream) &&

@@ -2,6 +2,7 @@
 // cache over all T. Threads share the strips.
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <mutex>
 
 #include "cpu/parallel.h"
@@ -53,6 +54,42 @@ class Totals {
   std::mutex mutex_;
   CommandCounters counters_;
 };
+
+struct Extent {
+  uint64_t begin, end;
+};
+
+// Whether rows may run in any order: nothing that is written is read or written elsewhere. Programs
+// of the builders are so; a host's own registers need not be, and then give what rows in order give.
+bool rows_independent(const Command& c, int parallelism) {
+  const int64_t pixels = int64_t{c.out_h} * c.out_w;
+  bool apart = true;
+  std::vector<Extent> written, touched;
+  const auto add = [&](bool used, const Area& area, int steps, int64_t pixel, bool writes) {
+    if (!used) return;
+    const int64_t block = pixels * pixel;
+    const Extent e{area.base, area.base + area_extent(area, steps, c.co_tiles, block)};
+    if (writes) apart = apart && blocks_disjoint(area, steps, c.co_tiles, block);
+    for (const Extent& other : writes ? touched : written)
+      apart = apart && (e.end <= other.begin || other.end <= e.begin);
+    touched.push_back(e);
+    if (writes) written.push_back(e);
+  };
+  add(c.spikes_out, c.spikes, c.steps, spike_pixel_bytes(parallelism), true);
+  add(c.stream_out, c.stream, c.steps, stream_pixel_bytes(parallelism), true);
+  add(c.accumulate || c.membrane_out, c.stream, 1, int32_pixel_bytes(parallelism), true);
+  add(c.preload, c.residual, c.steps, stream_pixel_bytes(parallelism), false);
+  add(c.op == Op::kNeuron, c.source, c.steps, stream_pixel_bytes(parallelism), false);
+  for (const Extent& w : written)  // the threshold table
+    apart = apart && (uint64_t{c.bias} + c.bias_bytes <= w.begin || w.end <= c.bias);
+  return apart;
+}
+
+// As parallel(), in order where rows depend on one another.
+void for_rows(const Command& c, int parallelism, int64_t count, int64_t grain,
+              const std::function<void(int64_t, int64_t)>& range) {
+  parallel(0, count, rows_independent(c, parallelism) ? grain : count, range);
+}
 
 // One thread's part of a CONV command.
 class ConvRows {
@@ -148,7 +185,8 @@ CommandCounters run_conv(const Command& c, int parallelism, std::span<uint8_t> m
   Totals totals;
   const int strip = synapses.strip();
   const int64_t strips = (int64_t{c.out_h} + strip - 1) / strip;
-  parallel(0, strips, (grain_rows(shape, c.steps) + strip - 1) / strip, [&](int64_t b, int64_t e) {
+  const int64_t grain = (grain_rows(shape, c.steps) + strip - 1) / strip;
+  for_rows(c, parallelism, strips, grain, [&](int64_t b, int64_t e) {
     ConvRows rows(c, parallelism, memory, synapses, bias, trace);
     for (int y = static_cast<int>(b) * strip; b < e; ++b, y += strip)
       rows.run(y, std::min(strip, c.out_h - y));
@@ -163,7 +201,8 @@ CommandCounters run_neuron(const Command& c, int parallelism, std::span<uint8_t>
   Totals totals;
   const int64_t lanes = int64_t{c.out_w} * parallelism;
   constexpr int64_t kWork = 1 << 18;  // neurons and steps: some 40 microseconds
-  parallel(0, c.out_h, kWork / (lanes * c.co_tiles * c.steps) + 1, [&](int64_t b, int64_t e) {
+  const int64_t grain = kWork / (lanes * c.co_tiles * c.steps) + 1;
+  for_rows(c, parallelism, c.out_h, grain, [&](int64_t b, int64_t e) {
     NeuronRows neurons(c, parallelism, memory, trace, 1);
     std::vector<int32_t> row(static_cast<size_t>(lanes * c.co_tiles));
     for (int y = static_cast<int>(b); y < e; ++y) {

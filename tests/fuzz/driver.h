@@ -1,8 +1,10 @@
 // A fuzz target is one source: `LLVMFuzzerTestOneInput` and `fuzz_seeds()`. Built with
 // -DLAMPYRIS_LIBFUZZER it links with libFuzzer (clang -fsanitize=fuzzer); otherwise this driver
 // gives it a main that any compiler builds:
-//   fuzz_x [--seconds S] [--seed N] [FILE...]
-// Files are run once each; without files, random changes of the seeds run for S seconds.
+//   fuzz_x [--seconds S | --runs N] [--seed N] [--write FOLDER] [FILE or FOLDER...]
+// Every file is run once. Random changes of files and seeds follow for S seconds or N inputs, the
+// same ones for the same seed; 5 seconds where neither is given and there is no file. --write keeps
+// the seeds in a folder.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +24,7 @@ std::vector<FuzzInput> fuzz_seeds();
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -77,42 +80,67 @@ inline FuzzInput mutate(FuzzInput input, const std::vector<FuzzInput>& seeds,
   return input;
 }
 
-inline int run(int count, char** arguments) {
-  double seconds = 5;
-  uint64_t seed = 1;
-  std::vector<std::string> files;
+struct Options {
+  double seconds = 0;
+  uint64_t runs = 0, seed = 1;
+  std::string write;
+  std::vector<std::filesystem::path> files;
+};
+
+inline Options parse(int count, char** arguments) {
+  namespace fs = std::filesystem;
+  Options options;
   for (int i = 1; i < count; ++i) {
     const std::string argument = arguments[i];
-    if (argument == "--seconds" && i + 1 < count) {
-      seconds = std::atof(arguments[++i]);
-    } else if (argument == "--seed" && i + 1 < count) {
-      seed = std::strtoull(arguments[++i], nullptr, 10);
+    const bool more = i + 1 < count;
+    if (argument == "--seconds" && more) {
+      options.seconds = std::atof(arguments[++i]);
+    } else if (argument == "--runs" && more) {
+      options.runs = std::strtoull(arguments[++i], nullptr, 10);
+    } else if (argument == "--seed" && more) {
+      options.seed = std::strtoull(arguments[++i], nullptr, 10);
+    } else if (argument == "--write" && more) {
+      options.write = arguments[++i];
+    } else if (fs::is_directory(argument)) {
+      for (const auto& entry : fs::directory_iterator(argument))
+        options.files.push_back(entry.path());
     } else {
-      files.push_back(argument);
+      options.files.emplace_back(argument);
     }
   }
-  for (const auto& path : files) {
+  std::sort(options.files.begin(), options.files.end());
+  if (options.files.empty() && options.seconds == 0 && options.runs == 0) options.seconds = 5;
+  return options;
+}
+
+inline int run(int count, char** arguments) {
+  const Options options = parse(count, arguments);
+  auto seeds = fuzz_seeds();
+  for (size_t i = 0; i < seeds.size() && !options.write.empty(); ++i) {
+    std::ofstream file(options.write + "/seed" + std::to_string(i), std::ios::binary);
+    file.write(reinterpret_cast<const char*>(seeds[i].data()),
+               static_cast<std::streamsize>(seeds[i].size()));
+  }
+  for (const auto& path : options.files) {
     std::ifstream file(path, std::ios::binary);
     if (!file) {
       std::fprintf(stderr, "%s: cannot be read\n", path.c_str());
       return 1;
     }
-    const FuzzInput input{std::istreambuf_iterator<char>(file), {}};
-    LLVMFuzzerTestOneInput(input.data(), input.size());
+    seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
   }
-  if (!files.empty()) return 0;
-  const auto seeds = fuzz_seeds();
-  std::mt19937_64 random(seed);
-  using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-  size_t runs = 0;
   for (const auto& input : seeds) LLVMFuzzerTestOneInput(input.data(), input.size());
-  for (; Clock::now() < end; ++runs) {
+  std::mt19937_64 random(options.seed);
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(options.seconds);
+  uint64_t runs = 0;
+  for (; runs < options.runs || (options.seconds > 0 && Clock::now() < end); ++runs) {
     const FuzzInput input = mutate(seeds[random() % seeds.size()], seeds, random);
     LLVMFuzzerTestOneInput(input.data(), input.size());
   }
-  std::printf("%zu inputs from %zu seeds, seed %llu: no failure\n", runs, seeds.size(),
-              static_cast<unsigned long long>(seed));
+  std::printf("%llu inputs from %zu seeds and files, seed %llu: no failure\n",
+              static_cast<unsigned long long>(runs), seeds.size(),
+              static_cast<unsigned long long>(options.seed));
   return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "firefly/check_plan.h"
 #include "firefly/device.h"
 #include "firefly/driver.h"
 #include "firefly/packing.h"
@@ -75,6 +76,36 @@ TEST(Program, PlanChangesAreFound) {
     ASSERT_NE(at, std::string::npos) << from;
     image.plan_json.replace(at, from.size(), to);
     EXPECT_THROW(check_program(image), std::invalid_argument) << to;
+  }
+}
+
+// Plans that describe memory the driver must not touch, in maps whose registers say the same.
+TEST(Program, PlansThatWouldOverrunAreRefused) {
+  const Plan good = plan_from_json(small_program().build().plan_json);
+  struct Case {
+    const char* message;
+    void (*change)(Plan&);
+  };
+  const Case cases[] = {
+      {"int32 map \"head\" must have 1 step", [](Plan& p) { p.maps.back().steps = p.steps; }},
+      {"strides that keep its blocks apart", [](Plan& p) { p.maps[1].stride_t = 0; }},
+      {"strides that keep its blocks apart",
+       [](Plan& p) { p.maps[2].stride_c = 16, p.maps[2].stride_t = 32; }},
+      {"must use maps of shape", [](Plan& p) { p.layers[1].stream = "x"; }},
+      {"must have names of its own", [](Plan& p) { p.layers[1].neuron = "n0"; }},
+      {"must have names of its own", [](Plan& p) { p.layers[1].current = "x"; }},
+      {"input \"head\" must be spikes or a stream", [](Plan& p) { p.input = "head"; }},
+      {"must read spikes, got stream",
+       [](Plan& p) { p.layers[1].inputs = {"x"}, p.layers[1].in_channels = 16; }},
+      {"must take and give spikes only", [](Plan& p) { p.target = "v1"; }},
+  };
+  EXPECT_NO_THROW(check_plan(good));
+  for (const Case& broken : cases) {
+    Plan plan = good;
+    broken.change(plan);
+    const std::string message = message_of([&] { check_plan(plan); });
+    EXPECT_NE(message.find(broken.message), std::string::npos)
+        << broken.message << "; got " << message;
   }
 }
 
