@@ -92,8 +92,7 @@ void Lowering::check_node(const Node& node, const std::vector<Band>& bands, Viol
         config_.max_pixels(), in.height, in.width);
 }
 
-void Lowering::check() const {
-  Violations violations;
+void Lowering::check(Violations violations) const {
   for (size_t n = 0; n < program_.nodes().size(); ++n)
     check_node(program_.nodes()[n], bands_[n], violations);
   violations.raise("ems");

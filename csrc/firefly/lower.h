@@ -20,7 +20,8 @@ class Lowering {
   explicit Lowering(const Program& program);
 
   // Checks every limit of target ems; throws listing all violations.
-  void check() const;
+  // Limits found here, after those that the program found when it was put together.
+  void check(Violations violations) const;
   // Plans the arena. Fills arena_bytes and maps.
   void place(Plan& plan);
   const std::vector<Band>& bands(size_t node) const { return bands_[node]; }

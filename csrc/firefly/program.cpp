@@ -17,8 +17,9 @@ Program::Program(int parallelism, int time_steps, const std::string& preset)
     : parallelism_(parallelism), steps_(time_steps), preset_(preset) {
   check_parallelism("program", parallelism);
   preset_config(preset, parallelism);
-  if (time_steps < 1 || time_steps > kMaxSteps)
-    fail("program: time_steps must be 1 to {}, got {}", kMaxSteps, time_steps);
+  if (time_steps < 1) fail("program: time_steps must be at least 1, got {}", time_steps);
+  violations_.require(time_steps <= kMaxSteps, "program", "time_steps must be at most {}, got {}",
+                      kMaxSteps, time_steps);
 }
 
 int Program::find(const std::string& layer, const std::string& name) {
@@ -68,19 +69,21 @@ std::string Program::input(const std::string& name, Kind kind, int channels, int
   return name;
 }
 
-void Program::check_neuron(const NeuronSpec& spec, int channels) const {
+void Program::check_neuron(const NeuronSpec& spec, int channels) {
   const size_t count = spec.threshold.size();
   if (count != 1 && count != static_cast<size_t>(channels))
     fail("{}: threshold must have shape [] or [{}], got [{}]", spec.name, channels, count);
-  for (size_t c = 0; c < count; ++c)
-    if (wrap(spec.threshold[c], kMembraneBits) != spec.threshold[c])
-      fail("{}: threshold must fit 18 bits [-131072, 131071], got {} at [{}]", spec.name,
-           spec.threshold[c], c);
-  if (spec.leak == Leak::kEveryPass)
-    fail("{}: leak must be none, half_after or before on target ems, got leak_every_pass",
-         spec.name);
-  if (spec.leak == Leak::kBefore && (spec.k < 1 || spec.k > 4))
-    fail("{}: k must be 1 to 4, got {}", spec.name, spec.k);
+  const auto wide = std::find_if(spec.threshold.begin(), spec.threshold.end(), [](int32_t theta) {
+    return wrap(theta, kMembraneBits) != theta;
+  });
+  if (wide != spec.threshold.end())
+    violations_.require(false, spec.name,
+                        "threshold must fit 18 bits [-131072, 131071], got {} at [{}]", *wide,
+                        wide - spec.threshold.begin());
+  violations_.require(spec.leak != Leak::kEveryPass, spec.name,
+                      "leak must be none, half_after or before on target ems, got leak_every_pass");
+  violations_.require(spec.leak != Leak::kBefore || (spec.k >= 1 && spec.k <= 4), spec.name,
+                      "k must be 1 to 4, got {}", spec.k);
 }
 
 std::string Program::neuron(const NeuronSpec& spec, const std::string& source) {
@@ -102,9 +105,11 @@ Program::Node Program::make_conv(const std::string& name, const WeightView& w,
                                  std::span<const int16_t> bias, int source, int stride,
                                  int padding) {
   const Map& in = maps_[static_cast<size_t>(source)];
-  if (w.kernel_h != w.kernel_w || (w.kernel_h != 1 && w.kernel_h != 3))
-    fail("{}: weight must have shape [Co, Ci, k, k] with k 1 or 3, got [{}, {}, {}, {}]", name,
-         w.out, w.in, w.kernel_h, w.kernel_w);
+  if (w.kernel_h < 1 || w.kernel_h > kMaxSide || w.kernel_w < 1 || w.kernel_w > kMaxSide)
+    fail("{}: weight must have shape [Co, Ci, k, k], got [{}, {}, {}, {}]", name, w.out, w.in,
+         w.kernel_h, w.kernel_w);
+  violations_.require(w.kernel_h == w.kernel_w && (w.kernel_h == 1 || w.kernel_h == 3), name,
+                      "kernel must be 1 x 1 or 3 x 3, got {} x {}", w.kernel_h, w.kernel_w);
   if (w.in != in.channels || w.out < 1 || w.out > kMaxChannels)
     fail("{}: weight must have shape [Co, {}, k, k], got [{}, {}, {}, {}]", name, in.channels,
          w.out, w.in, w.kernel_h, w.kernel_w);
@@ -114,17 +119,20 @@ Program::Node Program::make_conv(const std::string& name, const WeightView& w,
   if (bias.size() != static_cast<size_t>(w.out))
     fail("{}: bias must have shape [{}], got [{}]", name, w.out, bias.size());
   const auto low = std::find(w.values.begin(), w.values.end(), int8_t{-128});
-  if (low != w.values.end())
-    fail("{}: weight must be in [-127, 127] on target ems, got -128 at element {}", name,
-         low - w.values.begin());
+  violations_.require(low == w.values.end(), name,
+                      "weight must be in [-127, 127] on target ems, got -128 at element {}",
+                      low - w.values.begin());
   const auto low_bias = std::find(bias.begin(), bias.end(), int16_t{-32768});
-  if (low_bias != bias.end())
-    fail("{}: bias must be in [-32767, 32767], got -32768 at [{}]", name, low_bias - bias.begin());
-  if (stride != 1 && stride != 2) fail("{}: stride must be 1 or 2, got {}", name, stride);
-  if (padding != 0 && !(padding == 1 && w.kernel_h == 3))
-    fail("{}: padding must be 0, or 1 with a 3 x 3 kernel, got {}", name, padding);
+  violations_.require(low_bias == bias.end(), name,
+                      "bias must be in [-32767, 32767], got -32768 at [{}]",
+                      low_bias - bias.begin());
+  if (stride < 1 || padding < 0 || padding > kMaxSide)
+    fail("{}: stride must be from 1 and padding from 0, got {} and {}", name, stride, padding);
+  violations_.require(stride <= 2, name, "stride must be 1 or 2, got {}", stride);
+  violations_.require(padding == 0 || (padding == 1 && w.kernel_h != 1), name,
+                      "padding must be 0, or 1 with a 3 x 3 kernel, got {}", padding);
   Node node;
-  node.name = name, node.source = source, node.kernel = w.kernel_h;
+  node.name = name, node.source = source, node.kernel = w.kernel_h, node.kernel_w = w.kernel_w;
   node.stride = stride, node.padding = padding;
   node.weight.assign(w.values.begin(), w.values.end());
   node.bias.assign(bias.begin(), bias.end());
@@ -134,7 +142,7 @@ Program::Node Program::make_conv(const std::string& name, const WeightView& w,
 void Program::output_size(const Node& node, int& height, int& width) const {
   const Map& in = maps_[static_cast<size_t>(node.source)];
   height = in.height + 2 * node.padding - node.kernel;
-  width = in.width + 2 * node.padding - node.kernel;
+  width = in.width + 2 * node.padding - node.kernel_w;
   if (height < 0 || width < 0)
     fail("{}: input must be at least the kernel, got [{}, {}]", node.name, in.height, in.width);
   height = height / node.stride + 1, width = width / node.stride + 1;
@@ -144,8 +152,8 @@ std::string Program::conv(const ConvSpec& spec) {
   const int from = find_kind(spec.name, spec.source, Kind::kSpikes);
   Node node = make_conv(spec.name, spec.weight, spec.bias, from, spec.stride, spec.padding);
   node.neuron = spec.neuron;
-  if (spec.shift < 0 || spec.shift > kMaxShift)
-    fail("{}: shift must be 0 to {}, got {}", spec.name, kMaxShift, spec.shift);
+  violations_.require(spec.shift >= 0 && spec.shift <= kMaxShift, spec.name,
+                      "shift must be 0 to {}, got {}", kMaxShift, spec.shift);
   node.shift = spec.shift;
   const int out = spec.weight.out;
   int height, width;
@@ -198,8 +206,11 @@ std::string Program::resize(Op op, const std::string& name, const std::string& s
   node.name = name, node.op = op, node.source = from, node.stride = 2;
   node.kernel = op == Op::kMaxPool ? 2 : 1;
   const bool pool = op == Op::kMaxPool;
-  if (pool && (in.height % 2 != 0 || in.width % 2 != 0))
-    fail("{}: input must have even height and width, got [{}, {}]", name, in.height, in.width);
+  if (pool && (in.height < 2 || in.width < 2))
+    fail("{}: input must have at least 2 x 2 pixels, got [{}, {}]", name, in.height, in.width);
+  violations_.require(!pool || (in.height % 2 == 0 && in.width % 2 == 0), name,
+                      "input must have even height and width, got [{}, {}] (pad the image)",
+                      in.height, in.width);
   Map map{name,
           in.kind,
           in.channels,
@@ -252,9 +263,10 @@ std::string Program::concat(const std::string& name, const std::vector<std::stri
     if (map.height != joined.height || map.width != joined.width)
       fail("{}: parts must have one size, got [{}, {}] and [{}, {}]", name, joined.height,
            joined.width, map.height, map.width);
-    if (ids.size() < parts.size() && map.channels % parallelism_ != 0)
-      fail("{}: every part but the last must have a multiple of {} channels, got {} in \"{}\"",
-           name, parallelism_, map.channels, part);
+    violations_.require(
+        ids.size() == parts.size() || map.channels % parallelism_ == 0, name,
+        "every part but the last must have a multiple of {} channels, got {} in \"{}\"",
+        parallelism_, map.channels, part);
     joined.channels += map.channels;
     joined.steps = std::max(joined.steps, map.steps);
   }

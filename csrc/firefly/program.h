@@ -13,6 +13,7 @@
 #include "firefly/command.h"
 #include "firefly/image.h"
 #include "firefly/plan.h"
+#include "firefly/violations.h"
 
 namespace lampyris::firefly {
 
@@ -84,7 +85,7 @@ class Program {
     Op op = Op::kConv;
     bool copies = false, accumulates = false;
     int source = -1, residual = -1, spikes = -1, stream = -1, int32 = -1;
-    int kernel = 1, stride = 1, padding = 0, shift = 0;
+    int kernel = 1, kernel_w = 1, stride = 1, padding = 0, shift = 0;
     std::vector<int8_t> weight;  // [out][in][kernel][kernel]
     std::vector<int16_t> bias;
     std::optional<NeuronSpec> neuron;
@@ -99,7 +100,7 @@ class Program {
   int find(const std::string& layer, const std::string& name);
   int find_kind(const std::string& layer, const std::string& name, Kind kind);
   int add_map(const std::string& layer, Map map);
-  void check_neuron(const NeuronSpec& spec, int channels) const;
+  void check_neuron(const NeuronSpec& spec, int channels);
   Node make_conv(const std::string& name, const WeightView& weight, std::span<const int16_t> bias,
                  int source, int stride, int padding);
   void output_size(const Node& node, int& height, int& width) const;
@@ -118,6 +119,7 @@ class Program {
   std::optional<HostOutput> output_;
   std::map<std::string, std::string> notes_;
   int input_ = -1;
+  Violations violations_;  // limits of the target, found so far
 };
 
 }  // namespace lampyris::firefly

@@ -65,7 +65,7 @@ Image Program::build() const {
     fail("program: host stem must give the input \"{}\", got \"{}\"",
          maps_[static_cast<size_t>(input_)].name, stem_->name);
   Lowering lowering(*this);
-  lowering.check();
+  lowering.check(violations_);
   Plan plan;
   plan.target = "ems", plan.preset = preset_;
   plan.parallelism = parallelism_, plan.steps = steps_;

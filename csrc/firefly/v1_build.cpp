@@ -101,6 +101,13 @@ void V1Builder::check_layer(const Layer& layer, const PlanLayer& plan, const Pla
   const int64_t co = tile_count(layer.spec.out, p_);
   const int h = layer.in_height, w = layer.in_width;
   v.require(steps_ <= kMaxSteps, name, "T must be at most {}, got {}", kMaxSteps, steps_);
+  v.require(layer.spec.leak != Leak::kBefore, name,
+            "leak must be none, half_after or leak_every_pass on target v1, got before");
+  const auto low = std::find(layer.bias.begin(), layer.bias.end(), int16_t{-32768});
+  v.require(low == layer.bias.end(), name, "bias must be in [-32767, 32767], got -32768 at [{}]",
+            low - layer.bias.begin());
+  v.require(wrap(layer.spec.threshold, kMembraneBits) == layer.spec.threshold, name,
+            "threshold must fit 18 bits [-131072, 131071], got {}", layer.spec.threshold);
   if (!linear) {
     v.require(h <= kMaxFieldSide && w <= config.max_width(), name,
               "H and W must be at most {}, got [{}, {}]", config.max_width(), h, w);
@@ -130,7 +137,9 @@ void V1Builder::check_layer(const Layer& layer, const PlanLayer& plan, const Pla
             "output fragments must start at multiples of 4 bytes, got strides {} and {} (make H W "
             "even)",
             out.stride_c, out.stride_t);
-  v.require(!layer.spec.winner || (last && layer.spec.out <= p_), name,
+  v.require(!layer.spec.winner || last, name,
+            "a winner-takes-all layer must be the last, got one more behind it");
+  v.require(!layer.spec.winner || layer.spec.out <= p_, name,
             "a winner-takes-all layer must have at most {} classes, got {}", p_, layer.spec.out);
   const Bounds& b = *plan.bounds;
   v.require(b.tile_low >= INT16_MIN && b.tile_high <= INT16_MAX, name,

@@ -56,15 +56,6 @@ void V1Builder::layer(const V1LayerSpec& spec) {
   if (!spec.linear && before && before->spec.linear)
     fail("{}: layer must be linear behind a linear layer, got conv", name);
   if (spec.linear && !spec.pool.empty()) fail("{}: pool must be False on a linear layer", name);
-  if (before && before->spec.winner)
-    fail("{}: a winner-takes-all layer must be the last, got one more behind it", name);
-  if (spec.leak == Leak::kBefore)
-    fail("{}: leak must be none, half_after or leak_every_pass on target v1, got before", name);
-  const auto low = std::find(spec.bias.begin(), spec.bias.end(), int16_t{-32768});
-  if (low != spec.bias.end())
-    fail("{}: bias must be in [-32767, 32767], got -32768 at [{}]", name, low - spec.bias.begin());
-  if (wrap(spec.threshold, kMembraneBits) != spec.threshold)
-    fail("{}: threshold must fit 18 bits [-131072, 131071], got {}", name, spec.threshold);
   layer.weight.assign(spec.weight.begin(), spec.weight.end());
   layer.bias.assign(spec.bias.begin(), spec.bias.end());
   const int pool = spec.pool.empty() ? 1 : 2;

@@ -120,7 +120,8 @@ class Program:
                 stored only with ``store_stream=True``.
 
         Raises:
-            ValueError: a wrong shape, a value out of range, an unknown or a taken name.
+            ValueError: a wrong shape, an unknown or a taken name. Limits of the target (kernel, stride,
+                shift and other ranges) are reported by `build`, all at once.
         """
         weight = integers(name, "weight", weight, np.int8, [None] * 4)
         bias = integers(name, "bias", bias, np.int16, [None])

@@ -124,10 +124,6 @@ TEST(Program, MissingAndTruncatedTensors) {
 TEST(Program, Refusals) {
   Program program(16, 2, "zcu104");
   program.input("x", Kind::kStream, 16, 5, 6, 1);
-  EXPECT_EQ(message_of([&] { program.max_pool("p", "x"); }),
-            "p: input must have even height and width, got [5, 6]");
-  EXPECT_EQ(message_of([&] { program.neuron({"n", {1 << 17}, Leak::kNone, 2, false}, "x"); }),
-            "n: threshold must fit 18 bits [-131072, 131071], got 131072 at [0]");
   EXPECT_EQ(message_of([&] { program.neuron({"x", {1}, Leak::kNone, 2, false}, "x"); }),
             "x: name must be new, got \"x\" again");
   EXPECT_EQ(message_of([&] { program.upsample("u", "nowhere"); }),
@@ -138,8 +134,6 @@ TEST(Program, Refusals) {
   ConvSpec conv;
   conv.name = "c", conv.source = "n", conv.weight = {weight, 16, 16, 1, 1}, conv.bias = bias;
   conv.padding = 0;
-  EXPECT_EQ(message_of([&] { program.conv(conv); }),
-            "c: weight must be in [-127, 127] on target ems, got -128 at element 0");
   conv.source = "x";
   EXPECT_EQ(message_of([&] { program.conv(conv); }), "c: \"x\" must be spikes, got stream");
 }

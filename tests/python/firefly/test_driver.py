@@ -149,8 +149,11 @@ def test_builders_refuse_what_does_not_fit():
         program.conv(
             "c", s, good, np.zeros(8, np.int16), residual=program.conv("d", s, good[:4], good[0, :, 0, 0])
         )
-    with pytest.raises(ValueError, match="multiple of 16 channels, got 4"):
-        program.concat("e", [s, s])
+    program.concat("e", [s, s])
+    with pytest.raises(
+        ValueError, match="e: every part but the last must have a multiple of 16 channels, got 4"
+    ):
+        program.build()
     with pytest.raises(ValueError, match="preset must be ultra96, zcu104 or kv260"):
         firefly.Program(preset="vcu118")
     with pytest.raises(ValueError, match="leak must be none, half_after"):
