@@ -8,7 +8,7 @@ namespace lampyris::firefly {
 
 namespace {
 
-static_assert(kWaveTaps == kArrayTaps && kWaveLanes == kMostLanes);
+static_assert(kWaveTaps == kTaps && kWaveLanes == kMostLanes);
 
 class ClockedWave : public ClockObserver {
  public:
