@@ -34,6 +34,7 @@ py::int_ from_polynomial(const ecc::Gf2Polynomial& polynomial) {
 void bind_ecc(py::module_& m) {
   bind_ecc_bch(m);
   bind_ecc_field(m);
+  bind_ecc_pages(m);
   m.def(
       "is_irreducible", [](const py::int_& f) { return ecc::is_irreducible(to_polynomial(f)); },
       py::arg("polynomial"));

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "bindings/firefly_arrays.h"
@@ -56,6 +57,48 @@ std::pair<std::string, std::vector<TensorTuple>> read(const py::object& data) {
   return from_image(image);
 }
 
+using RepairRow = std::tuple<std::string, std::string, int64_t, int64_t, int64_t, int64_t, int64_t>;
+
+std::vector<RepairRow> rows_of(const Repairs& repairs) {
+  std::vector<RepairRow> rows;
+  for (const TensorRepair& r : repairs)
+    rows.emplace_back(r.tensor, r.preset, r.pages, r.corrected_pages, r.corrected_bits,
+                      r.uncorrectable_pages, r.zeroed_weights);
+  return rows;
+}
+
+OnUncorrectable policy_of(const std::string& name) {
+  if (name == "refuse") return OnUncorrectable::kRefuse;
+  if (name == "zero_page") return OnUncorrectable::kZeroPage;
+  if (name == "zero_weights") return OnUncorrectable::kZeroWeights;
+  fail("weight image: on_uncorrectable, expected refuse, zero_page or zero_weights, got {}", name);
+}
+
+py::tuple read_protected(const py::object& data, bool strict, const std::string& on_uncorrectable) {
+  const BufferView view(data);
+  const ReadOptions options{strict, policy_of(on_uncorrectable)};
+  Image image;
+  Repairs repairs;
+  {
+    py::gil_scoped_release release;
+    image = read_image(view.bytes(), options, &repairs);
+  }
+  auto [plan, tensors] = from_image(image);
+  return py::make_tuple(plan, tensors, rows_of(repairs));
+}
+
+py::tuple repair(const py::object& data) {
+  const BufferView view(data);
+  std::vector<uint8_t> file;
+  Repairs repairs;
+  {
+    py::gil_scoped_release release;
+    file = repair_image(view.bytes(), &repairs);
+  }
+  return py::make_tuple(py::bytes(reinterpret_cast<const char*>(file.data()), file.size()),
+                        rows_of(repairs));
+}
+
 uint32_t checksum(const py::object& data, uint32_t previous) {
   const BufferView view(data);
   py::gil_scoped_release release;
@@ -82,6 +125,11 @@ void bind_io(py::module_& m) {
         "File bytes of a plan (JSON text) and tensors [(name, 'U8' | 'U32', bytes)].");
   m.def("read_image", &read, py::arg("data"),
         "(plan JSON text, [(name, dtype, bytes)]) of a weight image; ValueError when refused.");
+  m.def("read_protected", &read_protected, py::arg("data"), py::arg("strict") = false,
+        py::arg("on_uncorrectable") = "refuse",
+        "As read_image, with (tensor, preset, pages, corrected pages, corrected bits, uncorrectable "
+        "pages, zeroed weights) of each protected tensor.");
+  m.def("repair_image", &repair, py::arg("data"), "(the file as it was written, rows as above).");
   m.def("crc32c", &checksum, py::arg("data"), py::arg("previous") = 0,
         "CRC-32C of a contiguous buffer, continuing `previous`.");
 }

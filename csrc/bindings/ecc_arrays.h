@@ -14,5 +14,6 @@ pybind11::int_ from_polynomial(const ecc::Gf2Polynomial& polynomial);
 
 void bind_ecc_bch(pybind11::module_& m);
 void bind_ecc_field(pybind11::module_& m);
+void bind_ecc_pages(pybind11::module_& m);
 
 }  // namespace lampyris

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "core/error.h"
 #include "firefly/image_layout.h"
 #include "firefly/image_plan.h"
+#include "firefly/image_protection.h"
+#include "firefly/image_repair.h"
 #include "io/atomic_file.h"
 #include "io/canonical_json.h"
 #include "io/crc32c.h"
@@ -18,6 +21,7 @@ namespace {
 
 constexpr const char* kFormat = "lampyris.firefly";
 constexpr const char* kVersion = "1.0";
+constexpr const char* kProtectedVersion = "1.1";
 constexpr const char* kMajor = "1.";
 constexpr size_t kMaxMinorDigits = 4;
 constexpr std::string_view kPrefix = "weight image";
@@ -51,10 +55,10 @@ void check_metadata(const std::map<std::string, std::string>& metadata) {
   }
 }
 
-// A tensor's bytes as stored: checksum, zero padding, register pairs.
+// A tensor's bytes as stored: checksum (unless parts were set to zero), zero padding, register pairs.
 std::span<const uint8_t> check_content(const SafetensorsEntry& entry, const PlanTensor& plan,
-                                       std::span<const uint8_t> stored) {
-  if (const uint32_t crc = crc32c(stored); crc != plan.crc32c) {
+                                       std::span<const uint8_t> stored, bool partly_zero) {
+  if (const uint32_t crc = crc32c(stored); crc != plan.crc32c && !partly_zero) {
     fail("weight image: CRC-32C of tensor {}, expected 0x{:08x}, got 0x{:08x}", entry.name,
          plan.crc32c, crc);
   }
@@ -69,10 +73,13 @@ std::span<const uint8_t> check_content(const SafetensorsEntry& entry, const Plan
   return bytes;
 }
 
-std::vector<const ImageTensor*> sorted_tensors(const Image& image) {
+// In file order. Where `parity` is given it stands for what the image has under that name.
+std::vector<const ImageTensor*> sorted_tensors(const Image& image, const ImageTensor* parity) {
   std::map<std::string, const ImageTensor*> sorted;
   std::vector<std::string> names;
+  if (parity != nullptr) sorted.emplace(order_key(parity->name), parity);
   for (const auto& tensor : image.tensors) {
+    if (parity != nullptr && tensor.name == parity->name) continue;
     if (!is_tensor_name(tensor.name)) {
       fail("weight image: tensor name, expected [a-z0-9_.]{{1,64}}, got {}",
            show_text(tensor.name));
@@ -103,6 +110,59 @@ std::vector<const ImageTensor*> sorted_tensors(const Image& image) {
   return tensors;
 }
 
+void check_requested(const std::map<std::string, const ecc::Preset*>& presets,
+                     const std::vector<const ImageTensor*>& tensors) {
+  for (const auto& [name, preset] : presets) {
+    const bool found = std::any_of(tensors.begin(), tensors.end(),
+                                   [&](const ImageTensor* t) { return t->name == name; });
+    if (!found || name.starts_with("ecc."))
+      fail("weight image: ecc tensors of the plan, expected layer.* and host.* of this image, got {}",
+           show_text(name));
+  }
+}
+
+// A file whose header is sound, its protected tensors repaired.
+struct Opened {
+  std::vector<SafetensorsEntry> entries;
+  std::map<std::string, PlanTensor> guards;
+  std::string plan_json;
+  std::span<const uint8_t> data;
+  RepairedTensors repaired;
+
+  std::span<const uint8_t> stored(const SafetensorsEntry& entry) const {
+    const auto found = repaired.replaced.find(entry.name);
+    if (found != repaired.replaced.end()) return found->second;
+    return data.subspan(static_cast<size_t>(entry.begin),
+                        static_cast<size_t>(entry.end - entry.begin));
+  }
+  // Without padding, checked.
+  std::span<const uint8_t> content(const SafetensorsEntry& entry) const {
+    return check_content(entry, guards.at(entry.name), stored(entry),
+                         repaired.partly_zero.contains(entry.name));
+  }
+};
+
+Opened open_file(std::span<const uint8_t> file, const ReadOptions& options, Repairs* repairs) {
+  const auto head_bytes = static_cast<size_t>(check_footer(file));
+  SafetensorsHeader header = parse_safetensors_header(file.first(head_bytes));
+  check_metadata(header.metadata);
+  Opened opened;
+  opened.data = file.subspan(head_bytes);
+  opened.entries = std::move(header.tensors);
+  opened.plan_json = std::move(header.metadata.at("plan"));
+  order_entries(opened.entries, static_cast<int64_t>(opened.data.size()));
+  const nlohmann::json plan = read_plan(opened.plan_json);
+  opened.guards = read_guards(plan, opened.entries);
+  const Protection protection = read_protection(plan, opened.entries, opened.guards);
+  const std::string_view parity = protection.empty() ? "" : kParity;
+  for (const auto& entry : opened.entries)
+    check_extent(entry.name, entry.end - entry.begin, parity);
+  Repairs rows;
+  opened.repaired = repair_tensors(protection, opened.entries, opened.data, options, rows);
+  if (repairs != nullptr) *repairs = std::move(rows);
+  return opened;
+}
+
 }  // namespace
 
 const ImageTensor* Image::find(std::string_view name) const {
@@ -112,9 +172,14 @@ const ImageTensor* Image::find(std::string_view name) const {
 }
 
 std::vector<uint8_t> write_image(const Image& image) {
-  const auto tensors = sorted_tensors(image);
+  nlohmann::json plan = parse_plan(image.plan_json);
+  const auto presets = requested_presets(plan);
+  ImageTensor parity{std::string(kParity), ImageDtype::kU8, {}};
+  const auto tensors = sorted_tensors(image, presets.empty() ? nullptr : &parity);
+  check_requested(presets, tensors);
   std::vector<uint8_t> data;
   std::map<std::string, PlanTensor> guards;
+  Protection protection;
   SafetensorsHeader header;
   for (const ImageTensor* tensor : tensors) {
     const auto begin = static_cast<int64_t>(data.size());
@@ -124,12 +189,16 @@ std::vector<uint8_t> write_image(const Image& image) {
     header.tensors.push_back(
         {tensor->name, item_bytes(tensor->dtype), begin, static_cast<int64_t>(data.size())});
     guards[tensor->name] = {static_cast<int64_t>(tensor->bytes.size()), crc32c(stored)};
+    const auto preset = presets.find(tensor->name);
+    if (preset != presets.end())
+      protection[tensor->name] = protect(*preset->second, tensor->name, stored, begin, parity.bytes);
   }
   const auto end = static_cast<int64_t>(data.size());
   header.tensors.push_back({kIntegrity, 1, end, end + kFooterBytes});
+  if (!protection.empty()) plan["ecc"] = protection_json(protection);
   header.metadata = {{"format", kFormat},
-                     {"version", kVersion},
-                     {"plan", write_plan(image.plan_json, guards)}};
+                     {"version", protection.empty() ? kVersion : kProtectedVersion},
+                     {"plan", write_plan(std::move(plan), guards)}};
   const std::string head = write_safetensors_header(header);
   std::vector<uint8_t> file(head.begin(), head.end());
   const Footer footer = make_footer(file, head.size() + data.size() + kFooterBytes);
@@ -138,36 +207,41 @@ std::vector<uint8_t> write_image(const Image& image) {
   return file;
 }
 
-Image read_image(std::span<const uint8_t> file) {
-  const auto head_bytes = static_cast<size_t>(check_footer(file));
-  SafetensorsHeader header = parse_safetensors_header(file.first(head_bytes));
-  check_metadata(header.metadata);
-  const auto data = file.subspan(head_bytes);
-  order_entries(header.tensors, static_cast<int64_t>(data.size()));
-  const auto guards = read_plan(header.metadata.at("plan"), header.tensors);
-  for (const auto& entry : header.tensors) check_extent(entry.name, entry.end - entry.begin);
+Image read_image(std::span<const uint8_t> file, const ReadOptions& options, Repairs* repairs) {
+  Opened opened = open_file(file, options, repairs);
   Image image;
-  for (const auto& entry : header.tensors) {
+  for (const auto& entry : opened.entries) {
     if (entry.name == kIntegrity) continue;
-    const auto stored = data.subspan(static_cast<size_t>(entry.begin),
-                                     static_cast<size_t>(entry.end - entry.begin));
-    const auto bytes = check_content(entry, guards.at(entry.name), stored);
+    const auto bytes = opened.content(entry);
     image.tensors.push_back({entry.name,
                              entry.item_bytes == 4 ? ImageDtype::kU32 : ImageDtype::kU8,
                              {bytes.begin(), bytes.end()}});
   }
-  image.plan_json = std::move(header.metadata.at("plan"));
+  image.plan_json = std::move(opened.plan_json);
   return image;
+}
+
+std::vector<uint8_t> repair_image(std::span<const uint8_t> file, Repairs* repairs) {
+  const Opened opened = open_file(file, {}, repairs);
+  std::vector<uint8_t> repaired(file.begin(), file.end());
+  for (const auto& entry : opened.entries) {
+    if (entry.name == kIntegrity) continue;
+    opened.content(entry);
+    const auto stored = opened.stored(entry);
+    const auto place = file.size() - opened.data.size() + static_cast<size_t>(entry.begin);
+    std::copy(stored.begin(), stored.end(), repaired.begin() + static_cast<ptrdiff_t>(place));
+  }
+  return repaired;
 }
 
 void save_image(const std::string& path, const Image& image) {
   write_file_atomic(path, write_image(image));
 }
 
-Image load_image(const std::string& path) {
+Image load_image(const std::string& path, const ReadOptions& options, Repairs* repairs) {
   const MappedFile file(path);
   try {
-    Image image = read_image(file.bytes());
+    Image image = read_image(file.bytes(), options, repairs);
     check_program(image);
     return image;
   } catch (const std::invalid_argument& error) {

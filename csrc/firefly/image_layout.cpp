@@ -131,11 +131,10 @@ void check_type(std::string_view name, int64_t item_bytes) {
   }
 }
 
-void check_extent(std::string_view name, int64_t bytes) {
+void check_extent(std::string_view name, int64_t bytes, std::string_view parity) {
   const bool ecc = name.starts_with("ecc.");
-  if (ecc && bytes != 0) {
-    fail("weight image: tensor {}, expected no bytes (this version has no error correction), "
-         "got {}",
+  if (ecc && name != parity && bytes != 0) {
+    fail("weight image: tensor {}, expected no bytes, for the plan's ecc does not use it, got {}",
          name, bytes);
   }
   if (!ecc && bytes == 0) fail("weight image: tensor {}, expected at least 1 byte, got 0", name);

@@ -33,8 +33,8 @@ bool is_registers(std::string_view name);
 // Refuses a type that does not belong to the name.
 void check_type(std::string_view name, int64_t item_bytes);
 
-// Refuses an empty tensor, and an ecc.* tensor that is not empty.
-void check_extent(std::string_view name, int64_t bytes);
+// Refuses an empty tensor, and an ecc.* tensor that is not empty although `parity` does not name it.
+void check_extent(std::string_view name, int64_t bytes, std::string_view parity = "");
 
 // Refuses layer numbers that do not count 000, 001, ... or a layer without registers.
 // `sorted` is in file order.

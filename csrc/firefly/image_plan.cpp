@@ -14,15 +14,9 @@ using nlohmann::json;
 
 constexpr int64_t kMaxCrc = 0xffffffff;
 
-void check_plan(const json& plan) {
+void check_object(const json& plan) {
   if (!plan.is_object()) {
     fail("weight image: plan, expected an object, got {}", show_json(plan));
-  }
-  const auto ecc = plan.find("ecc");
-  if (ecc != plan.end() && *ecc != json::object()) {
-    fail("weight image: ecc of the plan, expected none (this version has no error correction), "
-         "got {}",
-         show_json(*ecc));
   }
 }
 
@@ -50,10 +44,13 @@ PlanTensor read_entry(const SafetensorsEntry& entry, const json& value) {
 
 }  // namespace
 
-std::string write_plan(std::string_view plan_json,
-                       const std::map<std::string, PlanTensor>& tensors) {
+json parse_plan(std::string_view plan_json) {
   json plan = parse_json(plan_json, "plan");
-  check_plan(plan);
+  check_object(plan);
+  return plan;
+}
+
+std::string write_plan(json plan, const std::map<std::string, PlanTensor>& tensors) {
   json& entries = plan["tensors"] = json::object();
   for (const auto& [name, tensor] : tensors) {
     entries[name] = {{"bytes", tensor.bytes}, {"crc32c", tensor.crc32c}};
@@ -61,10 +58,14 @@ std::string write_plan(std::string_view plan_json,
   return dump_canonical_json(plan, "plan");
 }
 
-std::map<std::string, PlanTensor> read_plan(std::string_view plan_json,
-                                            const std::vector<SafetensorsEntry>& entries) {
-  const json plan = parse_canonical_json(plan_json, "plan");
-  check_plan(plan);
+json read_plan(std::string_view plan_json) {
+  json plan = parse_canonical_json(plan_json, "plan");
+  check_object(plan);
+  return plan;
+}
+
+std::map<std::string, PlanTensor> read_guards(const json& plan,
+                                              const std::vector<SafetensorsEntry>& entries) {
   const auto found = plan.find("tensors");
   if (found == plan.end() || !found->is_object()) {
     fail("weight image: tensors of the plan, expected an object, got {}",

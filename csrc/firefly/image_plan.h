@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,12 +19,15 @@ struct PlanTensor {
   uint32_t crc32c = 0;
 };
 
-// Canonical text of the plan with its member "tensors" set. Throws for a plan that is no JSON
-// object, holds a number that is not an integer within +-2^53, or declares error correction.
-std::string write_plan(std::string_view plan_json, const std::map<std::string, PlanTensor>& tensors);
+// A plan to be written: any JSON object whose numbers are integers within +-2^53.
+nlohmann::json parse_plan(std::string_view plan_json);
+// Canonical text of the plan with its member "tensors" set.
+std::string write_plan(nlohmann::json plan, const std::map<std::string, PlanTensor>& tensors);
 
-// Checks a stored plan against the header's tensors and gives its member "tensors".
-std::map<std::string, PlanTensor> read_plan(std::string_view plan_json,
-                                            const std::vector<SafetensorsEntry>& entries);
+// A stored plan, which must be canonical.
+nlohmann::json read_plan(std::string_view plan_json);
+// Checks its member "tensors" against the header's tensors.
+std::map<std::string, PlanTensor> read_guards(const nlohmann::json& plan,
+                                              const std::vector<SafetensorsEntry>& entries);
 
 }  // namespace lampyris

@@ -19,16 +19,23 @@ from lampyris.ecc.fields import FIELD_POLYNOMIALS, Field
 from lampyris.ecc.multiplier import Campaign, Multiplier, default_polynomial, multiplier
 from lampyris.ecc.page_decoder import page_decoder
 from lampyris.ecc.polynomials import is_irreducible, is_primitive, mod, multiply, order, polynomial
+from lampyris.ecc.protection import PRESETS, Exposure, Preset, expected_faults, parse_protection
+from lampyris.ecc.scrub import Scrubber
 
 __all__ = [
     "FIELD_POLYNOMIALS",
+    "PRESETS",
     "ROOT_FINDERS",
     "BchCode",
     "Campaign",
     "DecodeResult",
+    "Exposure",
     "Field",
     "Multiplier",
+    "Preset",
+    "Scrubber",
     "default_polynomial",
+    "expected_faults",
     "is_irreducible",
     "is_primitive",
     "mod",
@@ -36,5 +43,6 @@ __all__ = [
     "multiply",
     "order",
     "page_decoder",
+    "parse_protection",
     "polynomial",
 ]

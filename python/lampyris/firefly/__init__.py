@@ -28,11 +28,12 @@ from lampyris.firefly.differences import (
 )
 from lampyris.firefly.driver import Device, Driver, Result, Transfer, check_program
 from lampyris.firefly.hdl import ColumnVectors, column_vectors, column_verilog, simulate_column
-from lampyris.firefly.image import Image, load
+from lampyris.firefly.image import Image, RepairWarning, describe_repairs, load, scrub
 from lampyris.firefly.layers import Layer, build, conv, linear
 from lampyris.firefly.program import Neuron, Program
 from lampyris.firefly.pynq_port import REGISTERS, PynqPort, open_board
 from lampyris.firefly.resources import Resources, resources
+from lampyris.firefly.scrubbing import scrubbers
 from lampyris.firefly.timing import Timing, timing
 from lampyris.firefly.traces import FolderTrace, save_trace
 
@@ -53,6 +54,7 @@ __all__ = [
     "Neuron",
     "Program",
     "PynqPort",
+    "RepairWarning",
     "Resources",
     "Result",
     "RunComparison",
@@ -65,6 +67,7 @@ __all__ = [
     "column_verilog",
     "compare_runs",
     "conv",
+    "describe_repairs",
     "explain",
     "find_boxes",
     "first_difference",
@@ -73,6 +76,8 @@ __all__ = [
     "open_board",
     "resources",
     "save_trace",
+    "scrub",
+    "scrubbers",
     "simulate_column",
     "timing",
 ]

@@ -41,7 +41,7 @@ def _jump(crc: int) -> int:
     return _JUMP[0][crc & 255] ^ _JUMP[1][crc >> 8 & 255] ^ _JUMP[2][crc >> 16 & 255] ^ _JUMP[3][crc >> 24]
 
 
-def crc32c(data: bytes | memoryview | np.ndarray) -> int:
+def crc32c(data: bytes | memoryview | np.ndarray, previous: int = 0) -> int:
     """CRC-32C of bytes, as in RFC 3720 appendix B.4.
 
     The register is linear over GF(2): the input is cut into lanes of 512 bytes, all lanes advance
@@ -49,6 +49,7 @@ def crc32c(data: bytes | memoryview | np.ndarray) -> int:
 
     Args:
         data: any contiguous buffer.
+        previous: checksum of the bytes before them.
 
     Returns:
         The checksum, 0 to 2^32 - 1.
@@ -59,7 +60,7 @@ def crc32c(data: bytes | memoryview | np.ndarray) -> int:
     """
     values = np.frombuffer(data, dtype=np.uint8)
     lanes = len(values) // _COLUMNS
-    crc = _MASK
+    crc = previous ^ _MASK
     if lanes < _FEW_LANES:
         lanes = 0
     else:

@@ -14,8 +14,9 @@ import numpy as np
 
 from lampyris.firefly.canonical_json import parse_canonical, refuse, show
 from lampyris.firefly.crc32c import crc32c
+from lampyris.firefly.protected_reader import PARITY, TensorRepair, read_protection, repair_tensors
 
-__all__ = ["read_image"]
+__all__ = ["read_image", "read_protected"]
 
 FORMAT = "lampyris.firefly"
 MAGIC = b"LAMPFOOT"
@@ -55,6 +56,28 @@ def read_image(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         Traceback (most recent call last):
         ValueError: weight image: file length, expected a multiple of 64 of at least 128 bytes, got 0
     """
+    return read_protected(data)[:2]
+
+
+def read_protected(
+    data: bytes, strict: bool = False, on_uncorrectable: str = "refuse"
+) -> tuple[dict[str, Any], dict[str, np.ndarray], list[TensorRepair]]:
+    """Read a weight image as ``read_image`` does, and say what was repaired.
+
+    Args:
+        data: the bytes of the file.
+        strict: refuse what would have to be repaired.
+        on_uncorrectable: for pages of weights with more wrong bits than their code corrects: "refuse",
+            "zero_page", or "zero_weights" for those alone that are larger than any of their section was.
+
+    Returns:
+        Plan, tensors, and a row for each protected tensor.
+
+    Raises:
+        ValueError: `weight image: <what>, expected ..., got ...`.
+    """
+    if on_uncorrectable not in ("refuse", "zero_page", "zero_weights"):
+        refuse("on_uncorrectable", "refuse, zero_page or zero_weights", on_uncorrectable)
     data = bytes(data)
     head_bytes = _check_footer(data)
     header = _parse_header(data[:head_bytes])
@@ -65,13 +88,17 @@ def read_image(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     entries = _order(entries, len(content))
     plan = parse_canonical(plan_text.encode(), "plan")
     guards = _check_plan(plan, entries)
+    protection = read_protection(plan, entries, guards)
     for entry in entries:
-        _check_extent(entry)
+        _check_extent(entry, PARITY if protection else "")
+    replaced, zeroed, rows = repair_tensors(protection, entries, content, strict, on_uncorrectable)
     tensors = {}
     for entry in entries[:-1]:
         stored = content[entry.begin : entry.end]
-        tensors[entry.name] = _check_content(entry, guards[entry.name], stored)
-    return plan, tensors
+        if entry.name in replaced:
+            stored = memoryview(replaced[entry.name].tobytes())
+        tensors[entry.name] = _check_content(entry, guards[entry.name], stored, entry.name in zeroed)
+    return plan, tensors, rows
 
 
 def _check_footer(data: bytes) -> int:
@@ -200,8 +227,6 @@ def _order(entries: list[_Entry], data_bytes: int) -> list[_Entry]:
 def _check_plan(plan: Any, entries: list[_Entry]) -> dict[str, dict[str, int]]:
     if not isinstance(plan, dict):
         refuse("plan", "an object", show(plan))
-    if plan.get("ecc", {}) != {}:
-        refuse("ecc of the plan", "none (this version has no error correction)", show(plan["ecc"]))
     guards = plan.get("tensors")
     if not isinstance(guards, dict):
         refuse("tensors of the plan", "an object", show(guards) if "tensors" in plan else "none")
@@ -229,18 +254,18 @@ def _check_guard(entry: _Entry, guard: Any) -> None:
         refuse(f"crc32c of tensor {entry.name}", "32 bits", show(crc))
 
 
-def _check_extent(entry: _Entry) -> None:
+def _check_extent(entry: _Entry, parity: str) -> None:
     length = entry.end - entry.begin
     ecc = entry.name.startswith("ecc.")
-    if ecc and length:
-        refuse(f"tensor {entry.name}", "no bytes (this version has no error correction)", length)
+    if ecc and length and entry.name != parity:
+        refuse(f"tensor {entry.name}", "no bytes, for the plan's ecc does not use it", length)
     if not ecc and not length:
         refuse(f"tensor {entry.name}", "at least 1 byte", length)
 
 
-def _check_content(entry: _Entry, guard: dict[str, int], stored: memoryview) -> np.ndarray:
+def _check_content(entry: _Entry, guard: dict[str, int], stored: memoryview, partly_zero: bool) -> np.ndarray:
     name, size = entry.name, guard["bytes"]
-    if (crc := crc32c(stored)) != guard["crc32c"]:
+    if (crc := crc32c(stored)) != guard["crc32c"] and not partly_zero:
         refuse(f"CRC-32C of tensor {name}", f"0x{guard['crc32c']:08x}", f"0x{crc:08x}")
     for i, byte in enumerate(stored[size:], start=size):
         if byte:

@@ -10,7 +10,8 @@ import pytest
 
 from lampyris import _native
 from lampyris.firefly.crc32c import crc32c
-from lampyris.firefly.image import read_image
+from lampyris.firefly.image_reader import read_protected
+from lampyris.firefly.protected_reader import TensorRepair
 
 
 class Craft:
@@ -61,13 +62,17 @@ def seal(text: bytes, data: bytes, padding: bytes | None = None) -> bytes:
     return head + data + footer + struct.pack("<I", crc32c(footer))
 
 
-def verdict(data: bytes) -> tuple:
-    """What both readers say, which must be the same: the values or the reason."""
+def verdict(data: bytes, **options) -> tuple:
+    """What both readers say, which must be the same: the values or the reason.
+
+    ("read", plan, tensors), with a row for each protected tensor behind it where there are any.
+    """
     said = []
-    for reader in (_read_native, read_image):
+    for reader in (_read_native, read_protected):
         try:
-            plan, tensors = reader(data)
-            said.append(("read", plan, {name: (a.dtype.str, a.tobytes()) for name, a in tensors.items()}))
+            plan, tensors, rows = reader(data, **options)
+            stored = {name: (a.dtype.str, a.tobytes()) for name, a in tensors.items()}
+            said.append(("read", plan, stored, *([rows] if rows else [])))
         except ValueError as error:
             said.append(("refused", str(error)))
     assert said[0] == said[1]
@@ -77,10 +82,11 @@ def verdict(data: bytes) -> tuple:
     return said[0]
 
 
-def _read_native(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    plan, tensors = _native.io.read_image(data)
+def _read_native(data: bytes, **options) -> tuple[dict, dict[str, np.ndarray], list[TensorRepair]]:
+    plan, tensors, rows = _native.io.read_protected(data, **options)
     dtypes = {"U8": np.uint8, "U32": np.uint32}
-    return json.loads(plan), {name: np.frombuffer(raw, dtypes[dtype]) for name, dtype, raw in tensors}
+    arrays = {name: np.frombuffer(raw, dtypes[dtype]) for name, dtype, raw in tensors}
+    return json.loads(plan), arrays, [TensorRepair(*row) for row in rows]
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ U8 = np.ones(1, np.uint8)
         ({"layer.000.registers": REGISTERS + 1}, "expected an offset divisible by 4 .* in pair 0, got 0x0"),
         ({"layer.000.weights": U8}, r"layers, expected tensor layer\.000\.registers, got layer\.000\.w"),
         ({"layer.001.registers": REGISTERS}, r"expected tensor layer\.000\.registers, got layer\.001"),
-        ({"ecc.a": U8}, r"tensor ecc\.a, expected no bytes \(this version has no error correction\), got 1"),
+        ({"ecc.a": U8}, r"tensor ecc\.a, expected no bytes, for the plan's ecc does not use it, got 1"),
         ({"host.a": np.ones(1, np.int8)}, r"tensor host\.a, expected uint8 \[n\] .* got int8 \[1\]"),
         ({"host.a": np.ones((1, 1), np.uint8)}, r"expected uint8 \[n\] .* got uint8 \[1, 1\]"),
     ],
@@ -203,7 +203,7 @@ def test_writer_refuses_tensors(tensors, reason):
         ("{", "plan, expected JSON, got other text"),
         ('{"a":[{"b":0.5}]}', r'plan, expected integers within \+-2\^53, got another value at "/a/0/b"'),
         ('{"a":9007199254740993}', r'expected integers within \+-2\^53, got another value at "/a"'),
-        ('{"ecc":{"t":3}}', r'ecc of the plan, expected none .* got \{"t":3\}'),
+        ('{"ecc":{"t":3}}', r'ecc of the plan, expected tensors with a preset each, got \{"t":3\}'),
         ('{"a":' + "[" * 40 + "]" * 40 + "}", "plan, expected at most 32 levels of nesting, got more"),
         ('{"a":"\\ud800"}', "plan, expected JSON, got other text"),
     ],
@@ -219,7 +219,15 @@ def test_writer_brings_any_plan_into_canonical_form():
 
 
 def test_names_are_public():
-    assert set(firefly_image.__all__) == {"Image", "ImageLayer", "load", "read_image"}
+    assert set(firefly_image.__all__) == {
+        "Image",
+        "ImageLayer",
+        "RepairWarning",
+        "describe_repairs",
+        "load",
+        "read_image",
+        "scrub",
+    }
 
 
 def test_plan_stays_json(image):

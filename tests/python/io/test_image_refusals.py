@@ -194,7 +194,7 @@ def test_empty_and_ecc_tensors(craft, verdict):
     craft.header["integrity"]["data_offsets"] = [512, 576]
     craft.plan["tensors"]["ecc.none"] = {"bytes": 64, "crc32c": crc32c(bytes(64))}
     craft.data = craft.data[:-64] + bytes(128)
-    reason = "tensor ecc.none, expected no bytes (this version has no error correction), got 64"
+    reason = "tensor ecc.none, expected no bytes, for the plan's ecc does not use it, got 64"
     refused(verdict, craft.file(), reason)
 
 
@@ -208,8 +208,8 @@ def test_other_empty_tensors(craft, verdict):
     ("changes", "reason"),
     [
         ({"tensors": None}, "tensors of the plan, expected an object, got null"),
-        ({"ecc": {"code": "bch"}}, "ecc of the plan, expected none (this version has no error correction)"),
-        ({"ecc": None}, "ecc of the plan, expected none (this version has no error correction), got null"),
+        ({"ecc": {"code": "bch"}}, "ecc of the plan, expected codes, section and tensors, got {"),
+        ({"ecc": None}, "ecc of the plan, expected codes, section and tensors, got null"),
         ({"step": 0.5}, 'plan, expected integers within +-2^53, got another value at "/step"'),
     ],
 )
