@@ -21,15 +21,15 @@ ROUNDS = 9
 MEGABYTE = 1 << 20
 
 
-def example(layers: int, weights: int) -> bytes:
-    """An image of `layers` layers with `weights` bytes of weights each."""
+def example(layers: int, weights: int, preset: str | None = None) -> bytes:
+    """An image of `layers` layers with `weights` bytes of weights each, perhaps with check words."""
     rng = np.random.default_rng(0)
     tensors = {}
     for n in range(layers):
         tensors[f"layer.{n:03}.registers"] = np.zeros(64, np.uint32)
         tensors[f"layer.{n:03}.weights"] = rng.integers(0, 256, weights, dtype=np.uint8)
         tensors[f"layer.{n:03}.bias"] = rng.integers(0, 256, 512, dtype=np.uint8)
-    return Image({"target": "ems"}, tensors).to_bytes()
+    return Image({"target": "ems"}, tensors).protect(preset).to_bytes()
 
 
 def measure(ours: Callable[[], object], peer: Callable[[], object]) -> tuple[list[float], list[float]]:
@@ -58,6 +58,11 @@ def main() -> None:
         ("read, C++", "safetensors (no checks)", small, _native.io.read_image, safetensors_load),
         ("read, numpy", "safetensors (no checks)", small, read_image, safetensors_load),
     ]
+    for preset in ("page", "row", "line", "strong", "bram"):
+        guarded = example(40, 512 * 1024, preset)
+        peer = f"without check words, +{len(guarded) / len(large) - 1:.1%}"
+        for name, read in (("C++", _native.io.read_image), ("numpy", read_image)):
+            cases.append((f"{preset}, {name}", peer, guarded, read, lambda _, read=read: read(large)))
     rows = []
     for name, peer_name, data, ours, peer in cases:
         a, b = measure(lambda f=ours, d=data: f(d), lambda f=peer, d=data: f(d))

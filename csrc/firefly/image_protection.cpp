@@ -100,6 +100,17 @@ uint32_t section_crc(std::span<const uint8_t> section, int64_t place) {
   return crc32c(section, crc32c(seed));
 }
 
+int section_limit(std::span<const uint8_t> section) {
+  // Unsigned bytes with the sign bit flipped keep the order and have vector minima everywhere.
+  uint8_t low = 128, high = 128;
+  for (const uint8_t byte : section) {
+    const auto value = static_cast<uint8_t>(byte ^ 128);
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  return std::max(128 - low, high - 128);
+}
+
 std::map<std::string, const ecc::Preset*> requested_presets(const json& plan) {
   std::map<std::string, const ecc::Preset*> presets;
   const auto ecc = plan.find("ecc");
@@ -134,10 +145,8 @@ TensorProtection protect(const ecc::Preset& preset, std::string_view name,
   for (size_t at = 0; at < stored.size(); at += kSectionBytes) {
     const auto section = stored.subspan(at, std::min<size_t>(kSectionBytes, stored.size() - at));
     tensor.sections.push_back(section_crc(section, place + static_cast<int64_t>(at)));
-    if (!is_weights(name)) continue;
-    int limit = 0;
-    for (const uint8_t byte : section) limit = std::max(limit, std::abs(static_cast<int8_t>(byte)));
-    tensor.limits.push_back(static_cast<uint8_t>(limit));
+    if (is_weights(name))
+      tensor.limits.push_back(static_cast<uint8_t>(section_limit(section)));
   }
   return tensor;
 }

@@ -37,6 +37,9 @@ bool is_weights(std::string_view name);
 // Depends on the place of the section, in bytes from the image base, so that moved sections fail.
 uint32_t section_crc(std::span<const uint8_t> section, int64_t place);
 
+// The largest |int8| of a section, 0..128.
+int section_limit(std::span<const uint8_t> section);
+
 // What a plan to be written asks for: only the presets are read. Throws std::invalid_argument.
 std::map<std::string, const ecc::Preset*> requested_presets(const nlohmann::json& plan);
 

@@ -3,11 +3,42 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <utility>
 
 #include "core/error.h"
 
 namespace lampyris {
 namespace {
+
+int64_t section_of(int64_t page, const ecc::Preset& preset) {
+  return page * preset.page_bytes / kSectionBytes;
+}
+
+std::span<const uint8_t> section_at(std::span<const uint8_t> data, size_t section) {
+  const size_t begin = section * static_cast<size_t>(kSectionBytes);
+  return data.subspan(begin, std::min<size_t>(kSectionBytes, data.size() - begin));
+}
+
+// A section as its checksum says has the limit that the plan says.
+void check_limit(const SafetensorsEntry& entry, const TensorProtection& protection, size_t section,
+                 std::span<const uint8_t> bytes) {
+  if (protection.limits.empty()) return;
+  const int limit = section_limit(bytes);
+  if (limit != protection.limits[section])
+    fail("weight image: ecc limit of section {} of tensor {}, expected {}, got {}", section,
+         entry.name, limit, protection.limits[section]);
+}
+
+bool passes(const SafetensorsEntry& entry, const TensorProtection& protection, size_t section,
+            std::span<const uint8_t> bytes, bool refuses) {
+  const int64_t place = entry.begin + static_cast<int64_t>(section) * kSectionBytes;
+  const uint32_t crc = section_crc(bytes, place), expected = protection.sections[section];
+  if (crc != expected && refuses)
+    fail("weight image: CRC-32C of section {} of tensor {}, expected 0x{:08x}, got 0x{:08x}",
+         section, entry.name, expected, crc);
+  if (crc == expected) check_limit(entry, protection, section, bytes);
+  return crc == expected;
+}
 
 class TensorRepairer {
  public:
@@ -16,20 +47,24 @@ class TensorRepairer {
       : entry_(entry),
         protection_(protection),
         code_(ecc::PageCode::of(*protection.preset)),
-        zeroes_(options.on_uncorrectable != OnUncorrectable::kRefuse && !options.strict &&
-                is_weights(entry.name)),
+        zeroes_(may_zero(entry, options)),
         by_limit_(options.on_uncorrectable == OnUncorrectable::kZeroWeights),
         data_(data),
         words_(words),
-        lost_(protection.sections.size()) {}
+        lost_(protection.sections.size()),
+        corrected_(protection.sections.size()) {}
+
+  static bool may_zero(const SafetensorsEntry& entry, const ReadOptions& options) {
+    return options.on_uncorrectable != OnUncorrectable::kRefuse && !options.strict &&
+           is_weights(entry.name);
+  }
 
   void run(const std::vector<int64_t>& dirty, TensorRepair& row) {
-    std::vector<bool> changed(lost_.size());
     for (const int64_t page : dirty) {
       const ecc::PageErrors errors = code_.repair(data_, words_, page);
-      const auto section = static_cast<size_t>(page * page_bytes() / kSectionBytes);
-      changed[section] = true;
+      const auto section = static_cast<size_t>(section_of(page, code_.preset()));
       if (errors.correctable) {
+        corrected_[section].emplace_back(page, errors.count());
         ++row.corrected_pages;
         row.corrected_bits += errors.count();
         continue;
@@ -40,27 +75,27 @@ class TensorRepairer {
       lost_[section] = true;
       zero_page(page, by_limit_, row);
     }
-    const bool any_lost = std::find(lost_.begin(), lost_.end(), true) != lost_.end();
     for (size_t section = 0; section < lost_.size(); ++section)
-      if ((changed[section] || any_lost) && !lost_[section]) check_section(section, row);
+      if (!lost_[section] &&
+          !passes(entry_, protection_, section, section_at(data_, section), !zeroes_))
+        zero_doubtful(section, row);
   }
 
  private:
   int64_t page_bytes() const { return code_.preset().page_bytes; }
 
-  // A section whose pages all decode but whose checksum fails: one of them went to a wrong code word.
-  void check_section(size_t section, TensorRepair& row) {
+  // All pages of the section decode, but its checksum fails: a corrected page went to a wrong code
+  // word.
+  void zero_doubtful(size_t section, TensorRepair& row) {
+    for (const auto& [page, bits] : corrected_[section]) {
+      --row.corrected_pages;
+      row.corrected_bits -= bits;
+      zero_page(page, by_limit_, row);
+    }
+    if (!corrected_[section].empty()) return;
     const auto begin = static_cast<int64_t>(section) * kSectionBytes;
-    const auto length = std::min(kSectionBytes, static_cast<int64_t>(data_.size()) - begin);
-    const uint32_t crc = section_crc(
-        data_.subspan(static_cast<size_t>(begin), static_cast<size_t>(length)), entry_.begin + begin);
-    const uint32_t expected = protection_.sections[section];
-    if (crc == expected) return;
-    if (!zeroes_)
-      fail("weight image: CRC-32C of section {} of tensor {}, expected 0x{:08x}, got 0x{:08x}",
-           section, entry_.name, expected, crc);
-    for (int64_t at = begin; at < begin + length; at += page_bytes())
-      zero_page(at / page_bytes(), false, row);
+    const auto end = begin + static_cast<int64_t>(section_at(data_, section).size());
+    for (int64_t at = begin; at < end; at += page_bytes()) zero_page(at / page_bytes(), false, row);
   }
 
   void zero_page(int64_t page, bool by_limit, TensorRepair& row) {
@@ -83,7 +118,9 @@ class TensorRepairer {
   const ecc::PageCode& code_;
   const bool zeroes_, by_limit_;
   std::span<uint8_t> data_, words_;
-  std::vector<bool> lost_;  // sections with an uncorrectable page
+  // By section: whether it has an uncorrectable page, and its corrected pages with their wrong bits.
+  std::vector<bool> lost_;
+  std::vector<std::vector<std::pair<int64_t, int>>> corrected_;
 };
 
 // Bytes behind the last check word are known: zero.
@@ -134,7 +171,11 @@ RepairedTensors repair_tensors(const Protection& protection,
     const auto bytes = stored(entry);
     TensorRepair row{entry.name, std::string(tensor.preset->name), code.pages(bytes.size())};
     const auto dirty = code.check(bytes, parity.subspan(begin, length));
-    if (!dirty.empty()) {
+    bool clean = dirty.empty();
+    const bool refuses = !TensorRepairer::may_zero(entry, options);
+    for (size_t section = 0; clean && section < tensor.sections.size(); ++section)
+      clean = passes(entry, tensor, section, section_at(bytes, section), refuses);
+    if (!clean) {
       const auto new_words = copy_of(kParity, parity).subspan(begin, length);
       TensorRepairer(entry, tensor, options, copy_of(entry.name, bytes), new_words).run(dirty, row);
       if (row.uncorrectable_pages != 0) {

@@ -43,6 +43,7 @@ const char* usage() {
          "  --compare FOLDER    compare with a run kept by --out; names the first difference\n"
          "  --json              print one JSON object instead of tables\n"
          "  --progress SECONDS  how often a long run tells where it is (default: 2); 0 is never\n"
+         "  --strict            refuse an image whose check words had to correct it\n"
          "exit status: 0 done, 1 an error, 2 wrong usage, 3 --compare found a difference\n";
 }
 
@@ -55,8 +56,8 @@ Arguments parse_arguments(int count, char** words) {
       arguments.help = true;
       return arguments;
     }
-    if (word == "--json") {
-      arguments.json = true;
+    if (word == "--json" || word == "--strict") {
+      (word == "--json" ? arguments.json : arguments.strict) = true;
       continue;
     }
     if (!word.starts_with("-")) {
@@ -75,7 +76,7 @@ Arguments parse_arguments(int count, char** words) {
     if (!found) {
       std::string names;
       for (const Option& option : kOptions) names += std::string(option.name) + ", ";
-      wrong(text("option must be one of {}--json or --help, got {}", names, word));
+      wrong(text("option must be one of {}--json, --strict or --help, got {}", names, word));
     }
     if (!joined && ++i == count)
       wrong(text("{} must be followed by {}, got nothing", word, found->wants));

@@ -10,7 +10,7 @@ struct Arguments {
   std::string image, input, preset, config, datapath, out, trace, vcd = "trace.vcd", compare;
   std::string progress = "2";
   double period = 2;  // seconds of --progress
-  bool json = false, help = false;
+  bool json = false, strict = false, help = false;
 };
 
 // A command line that cannot be understood: exit status 2.

@@ -108,7 +108,13 @@ Config chosen_config(const sim::Arguments& arguments, const Plan& plan) {
 }
 
 int run(const sim::Arguments& arguments) {
-  const Image image = load_image(arguments.image);
+  Repairs repairs;
+  const Image image = load_image(arguments.image, {.strict = arguments.strict}, &repairs);
+  for (const TensorRepair& row : repairs)
+    if (row.corrected_pages != 0)
+      std::fprintf(stderr, "firefly-sim: corrected %lld wrong bits on %lld pages of %s\n",
+                   static_cast<long long>(row.corrected_bits),
+                   static_cast<long long>(row.corrected_pages), row.tensor.c_str());
   const LoadedImage loaded(image);
   const Plan& plan = loaded.plan;
   const Timing timing = image_timing(image, chosen_config(arguments, plan));

@@ -13,6 +13,7 @@ def command(
     parallelism: int = 16,
     explain: bool = False,
     image_size: int = 80,
+    ecc: str | None = None,
 ) -> int:
     """Write the FireFly weight image of an exact checkpoint, or explain what keeps a model from a target.
 
@@ -24,6 +25,8 @@ def command(
         parallelism: P, channels per tile: 16 or 32.
         explain: list every violation with its remedy, or the price in cycles; write nothing.
         image_size: height and width in pixels, for a float checkpoint.
+        ecc: check words that correct wrong bits, PRESET[,CLASS=PRESET...]: presets bram, line, page, row,
+            strong or none; classes weights, bias (with threshold tables), registers, host.
     """
     from lampyris import deploy
     from lampyris.console import console
@@ -46,10 +49,18 @@ def command(
     if network is None:
         raise ValueError(f"{checkpoint} is a float model: run `lampyris compress` first, or use --explain")
     image = deploy.export(network, None, target, preset, parallelism)
+    if ecc is not None:
+        from lampyris.ecc import parse_protection
+
+        preset_of_all, classes = parse_protection(ecc)
+        bare = len(image.to_bytes())
+        image.protect(preset_of_all, **classes)
     path = image.save(out)
     size, layers = path.stat().st_size, len(image.plan["layers"])
     screen.print(
         f"{path}: {size} bytes, {layers} layers for {network.target}, T = {network.time_steps}, "
         f"arena {image.plan['arena']['bytes']} bytes"
     )
+    if ecc is not None:
+        screen.print(f"check words {ecc}: the file is {size / bare - 1:.1%} larger", highlight=False)
     return 0

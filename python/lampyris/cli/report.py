@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # First word -> module of lampyris.cli: reports without a checkpoint.
-TOPICS = {"multiplier": "report_multiplier", "networks": "report_networks"}
+TOPICS = {"faults": "report_faults", "multiplier": "report_multiplier", "networks": "report_networks"}
 
 
 def command(
@@ -11,7 +11,8 @@ def command(
 ) -> int:
     """Print bytes, firing rates, synaptic operations, energy and cycles of an exact checkpoint.
 
-    `lampyris report networks` prints the FireFly paper's networks and needs no checkpoint.
+    `lampyris report networks` prints the FireFly paper's networks and needs no checkpoint; `lampyris report
+    faults IMAGE` injects bit errors into a weight image.
 
     Args:
         checkpoint: written by `lampyris compress` or `lampyris demo`.

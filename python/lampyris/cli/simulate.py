@@ -16,6 +16,7 @@ def command(
     seed: int = 0,
     limit: int = 0,
     board: str | None = None,
+    strict: bool = False,
 ) -> int:
     """Run a weight image on the FireFly model: firing rates, cycles, strongest outputs. Needs no torch.
 
@@ -31,14 +32,16 @@ def command(
         board: bring up a board instead: a PYNQ bitstream, or "model" to see what a sound board prints.
             Checks registers, data movers, every command and the network against the model, with the first
             difference, then the frame rate; the exit status is 0 when all hold.
+        strict: refuse an image with wrong bits, even where its check words correct them.
     """
     import numpy as np
 
     from lampyris import firefly
+    from lampyris.cli.images import load_reported
     from lampyris.deploy.picture_inputs import read_inputs
     from lampyris.deploy.simulation import print_results
 
-    weights = firefly.load(image)
+    weights = load_reported(image, strict)
     if board is not None and input is None:
         return _bring_up(board, weights, None)
     stem = weights.plan.get("host_stem")

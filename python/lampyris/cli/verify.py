@@ -12,6 +12,7 @@ def command(
     data: str | None = None,
     json: str | None = None,
     datapath: str = "functional",
+    strict: bool = False,
 ) -> int:
     """Prove that the exact training forward, the numpy reference and the device agree on every value.
 
@@ -26,8 +27,10 @@ def command(
             test split of the generated set that fits the network.
         json: also write the report to this file.
         datapath: of the device.
+        strict: refuse an image with wrong bits, even where its check words correct them.
     """
-    from lampyris import deploy, firefly
+    from lampyris import deploy
+    from lampyris.cli.images import load_reported
     from lampyris.console import console
     from lampyris.deploy.checkpoints import load_checkpoint
     from lampyris.deploy.verify_inputs import sample_inputs
@@ -35,7 +38,7 @@ def command(
     model, network = load_checkpoint(checkpoint)
     if network is None:
         raise ValueError(f"{checkpoint} is a float model: run `lampyris compress` first")
-    weights = firefly.load(image)
+    weights = load_reported(image, strict)
     report = deploy.verify(model, weights, sample_inputs(network, images, data), datapath=datapath)
     console().print(report.table())
     if json is not None:

@@ -10,7 +10,7 @@ from lampyris.compress.integer_network import IntegerNetwork
 
 from .picture_inputs import read_inputs
 
-__all__ = ["sample_inputs"]
+__all__ = ["labelled_inputs", "sample_inputs"]
 
 EVENT_CHANNELS = 2
 LOADED_AT_ONCE = 16
@@ -52,6 +52,39 @@ def sample_inputs(network: IntegerNetwork, count: int, source: str | None = None
     if inputs.shape[-3:] != tuple(node.shape):
         raise ValueError(f"verify: images must have shape {list(node.shape)}, got {list(inputs.shape[-3:])}")
     return inputs[:count] if steps == 1 else inputs[:, :count]
+
+
+def labelled_inputs(
+    shape: tuple[int, int, int], steps: int, count: int, source: str | None = None
+) -> tuple[list[np.ndarray], list[dict]]:
+    """Inputs of a test split one by one, with their labels.
+
+    Args:
+        shape: C, H, W of the network's input.
+        steps: time steps of the input.
+        count: at least 1.
+        source: COCO-format or Gen1-format folder; None takes the generated digits or order-only events.
+
+    Returns:
+        uint8 [C, H, W], or [T, C, H, W] for sequences, each; and a dict of boxes and labels each.
+
+    Raises:
+        ValueError, FileNotFoundError: nothing that fits.
+    """
+    frames: list[np.ndarray] = []
+    labels: list[dict] = []
+    for images, targets in _module(source, steps, shape[0], shape[1:], count).test_dataloader():
+        batch = images.numpy()
+        if batch.ndim == 5 and steps == 1:
+            batch = batch[0]
+        frames += list(batch if steps == 1 else batch.swapaxes(0, 1))
+        labels += list(targets)
+        if len(frames) >= count:
+            break
+    if frames[0].shape[-3:] != tuple(shape):
+        got = list(frames[0].shape[-3:])
+        raise ValueError(f"labelled inputs: images must have shape {list(shape)}, got {got}")
+    return [np.ascontiguousarray(frame) for frame in frames[:count]], labels[:count]
 
 
 def _module(source: str | None, steps: int, channels: int, size: tuple[int, int], count: int):

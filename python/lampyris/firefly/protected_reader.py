@@ -5,7 +5,6 @@ Both accept, repair and refuse the same files for the same reasons; neither call
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from lampyris.firefly.canonical_json import dump_canonical, refuse, show
-from lampyris.firefly.crc32c import crc32c
-from lampyris.firefly.page_codes import PRESETS, PageCode
+from lampyris.firefly.crc32c import crc32c_eights, crc32c_sections
+from lampyris.firefly.page_codes import PRESETS, PageCode, Repaired
 
 __all__ = ["PARITY", "Protection", "TensorRepair", "read_protection", "repair_tensors"]
 
@@ -61,9 +60,16 @@ def is_weights(name: str) -> bool:
     return layer or (name.startswith("host.") and name.endswith(".weight"))
 
 
-def section_crc(section: np.ndarray, place: int) -> int:
-    """Checksum of a section that lies ``place`` bytes behind the image base."""
-    return crc32c(section, crc32c(struct.pack("<q", place)))
+def section_sums(data: np.ndarray, place: int) -> list[int]:
+    """Checksums of the sections of a tensor that lies ``place`` bytes behind the image base."""
+    places = place + SECTION * np.arange(-(-len(data) // SECTION))
+    return crc32c_sections(data, SECTION, crc32c_eights(places)).tolist()
+
+
+def section_limits(data: np.ndarray) -> list[int]:
+    """The largest |int8| of each section."""
+    sizes = np.abs(data.view(np.int8).astype(np.int16))
+    return np.maximum.reduceat(sizes, np.arange(0, len(data), SECTION)).tolist()
 
 
 def _is_list(value: Any, count: int, most: int) -> bool:
@@ -158,41 +164,34 @@ def repair_tensors(
         begin, end = tensor.begin, tensor.begin + tensor.words
         data = np.frombuffer(content[entry.begin : entry.end], np.uint8)
         row = {"pages": tensor.code.pages(len(data))}
-        found = tensor.code.repair(data, tensor.code.from_bytes(parity[begin:end]))
-        if found is not None:
-            row["corrected_pages"], row["corrected_bits"] = len(found.bits), sum(found.bits.values())
-            zeroes = on_uncorrectable != "refuse" and not strict and is_weights(entry.name)
-            if found.lost and not zeroes:
-                expected = f"at most {tensor.code.t} wrong bits"
-                refuse(f"page {found.lost[0]} of tensor {entry.name}", expected, "more")
+        repaired = tensor.code.repair(data, tensor.code.from_bytes(parity[begin:end]))
+        found = repaired or Repaired(data, tensor.code.from_bytes(parity[begin:end]), {}, [])
+        zeroes = on_uncorrectable != "refuse" and not strict and is_weights(entry.name)
+        if found.lost and not zeroes:
+            expected = f"at most {tensor.code.t} wrong bits"
+            refuse(f"page {found.lost[0]} of tensor {entry.name}", expected, "more")
+        bad = _check_sections(entry, tensor, found, zeroes)
+        row["corrected_pages"], row["corrected_bits"] = len(found.bits), sum(found.bits.values())
+        if repaired or bad:
+            found = Repaired(found.data.copy(), found.words.copy(), found.bits, found.lost)
             zero = _zeroer(tensor, found.data, on_uncorrectable == "zero_weights")
-            dirty = {page * tensor.code.page_bytes // SECTION for page in found.bits}
-            lost = {page * tensor.code.page_bytes // SECTION for page in found.lost}
             pages = list(found.lost)
-            weights = sum(zero(page) for page in found.lost)
-            for section in range(len(tensor.sections)):
-                if section in lost or not (lost or section in dirty):
-                    continue
-                start = section * SECTION
-                crc = section_crc(found.data[start : start + SECTION], entry.begin + start)
-                if crc == (expected_crc := tensor.sections[section]):
-                    continue
-                if not zeroes:
-                    what = f"CRC-32C of section {section} of tensor {entry.name}"
-                    refuse(what, f"0x{expected_crc:08x}", f"0x{crc:08x}")
-                stop = min(start + SECTION, len(data))
+            weights = sum(zero(page) for page in pages)
+            for section in bad:
+                start, stop = section * SECTION, min((section + 1) * SECTION, len(data))
                 here = range(start // tensor.code.page_bytes, tensor.code.pages(stop))
-                weights += sum(zero(page, True) for page in here)
-                pages.extend(here)
+                doubtful = [page for page in found.bits if page in here]
+                weights += sum(zero(page, not doubtful) for page in doubtful or here)
+                pages.extend(doubtful or here)
+                row["corrected_pages"] -= len(doubtful)
+                row["corrected_bits"] -= sum(found.bits[page] for page in doubtful)
             row["uncorrectable_pages"], row["zeroed_weights"] = len(pages), weights
-            words = found.words
             if pages:
-                words = words.copy()
-                words[pages] = tensor.code.encode(found.data)[pages]
+                found.words[pages] = tensor.code.encode(found.data)[pages]
                 zeroed |= {entry.name, PARITY}
             replaced[entry.name] = found.data
             replaced.setdefault(PARITY, parity.copy())
-            replaced[PARITY][begin:end] = np.frombuffer(tensor.code.to_bytes(words), np.uint8)
+            replaced[PARITY][begin:end] = np.frombuffer(tensor.code.to_bytes(found.words), np.uint8)
         rows.append(TensorRepair(entry.name, tensor.code.name, **row))
     if parity[end:].any():
         replaced.setdefault(PARITY, parity.copy())[end:] = 0
@@ -203,6 +202,25 @@ def repair_tensors(
                 got = f"{row.corrected_bits} on {row.corrected_pages} pages"
                 refuse(f"tensor {row.tensor}", "no wrong bits", got)
     return replaced, zeroed, rows
+
+
+def _check_sections(entry: Any, tensor: Protection, found: Repaired, zeroes: bool) -> list[int]:
+    """Sections without lost pages whose checksum fails; refuses them where nothing may be zeroed."""
+    lost = {page * tensor.code.page_bytes // SECTION for page in found.lost}
+    limits = section_limits(found.data) if tensor.limits else []
+    bad = []
+    for section, crc in enumerate(section_sums(found.data, entry.begin)):
+        if section in lost:
+            continue
+        if crc != (expected := tensor.sections[section]):
+            if not zeroes:
+                what = f"CRC-32C of section {section} of tensor {entry.name}"
+                refuse(what, f"0x{expected:08x}", f"0x{crc:08x}")
+            bad.append(section)
+        elif limits and limits[section] != tensor.limits[section]:
+            what = f"ecc limit of section {section} of tensor {entry.name}"
+            refuse(what, limits[section], tensor.limits[section])
+    return bad
 
 
 def _zeroer(tensor: Protection, data: np.ndarray, by_limit: bool) -> Callable[..., int]:

@@ -136,3 +136,29 @@ def test_simulate_errors(folder, capsys, tmp_path):
     assert "must be uint8" in fails(capsys, "simulate", image, "--input", tmp_path / "float.npy")
     (tmp_path / "empty").mkdir()
     assert "must hold pictures" in fails(capsys, "simulate", image, "--input", tmp_path / "empty")
+
+
+def test_export_with_check_words(folder, capsys):
+    """Written, repaired and reported, refused by --strict."""
+    path = folder / "guarded.safetensors"
+    options = ["--out", str(path), "--ecc", "row,bias=strong,registers=strong"]
+    assert main(["export", str(folder / "ems.ckpt"), *options]) == 0
+    assert "check words row,bias=strong,registers=strong: the file is" in capsys.readouterr().out
+    plain = (folder / "ems.safetensors").stat().st_size
+    assert plain < path.stat().st_size < 1.3 * plain
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    verify = ["verify", str(folder / "ems.ckpt"), str(path), "--images", "1"]
+    verify += ["--data", str(folder / "images.npy")]
+    assert main(verify) == 0
+    said = capsys.readouterr()
+    assert "0 differences of" in said.out
+    assert said.err.startswith(f"lampyris: weight image {path}: corrected 1 bit on 1 page of layer.")
+    for command in (verify, ["simulate", str(path), "--input", str(folder / "pictures")]):
+        line = fails(capsys, *command, "--strict")
+        assert "expected no wrong bits, got 1 on 1 pages" in line
+    assert main(["simulate", str(path), "--input", str(folder / "pictures")]) == 0
+    assert "corrected 1 bit on 1 page" in capsys.readouterr().err
+    line = fails(capsys, "export", folder / "ems.ckpt", "--out", path, "--ecc", "row,bias=column")
+    assert "preset must be one of bram, line, page, row, strong, got column" in line

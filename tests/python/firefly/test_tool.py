@@ -261,3 +261,19 @@ def test_refuses(tool, ems, tmp_path):
         error = tool(*arguments, status=status)
         assert error.startswith("firefly-sim: error: ") and error.count("\n") == 1 and message in error, error
     assert "exit status" in tool("--help")
+
+
+def test_repaired_images(tool, ems, tmp_path):
+    image, frame = ems_program().protect("row"), np.zeros((3, 6, 8), np.uint8)
+    np.save(tmp_path / "frame.npy", frame)
+    path = image.save(tmp_path / "image.safetensors")
+    kept = tool(path, tmp_path / "frame.npy", "--strict", "--progress", "0")
+    data = bytearray(path.read_bytes())
+    data[8 + int.from_bytes(data[:8], "little") + 3] ^= 1
+    path.write_bytes(data)
+    assert "expected no wrong bits, got 1 on 1 pages" in tool(path, "--strict", status=1)
+    done = subprocess.run(
+        [TOOL, path, tmp_path / "frame.npy", "--progress", "0"], capture_output=True, text=True
+    )
+    assert done.stderr == "firefly-sim: corrected 1 wrong bits on 1 pages of layer.000.registers\n"
+    assert done.stdout.splitlines()[:6] == kept.splitlines()[:6]

@@ -150,15 +150,23 @@ def test_a_corrected_section_whose_checksum_fails_is_refused(verdict):
         code.to_bytes(code.encode(np.frombuffer(data[slice(*spans(data)["layer.000.registers"])], np.uint8)))
     )
     other[parity : parity + len(words)] = words
-    kind, reason = verdict(bytes(other))
-    assert kind == "refused"
-    assert "CRC-32C of tensor layer.000.weights" in reason  # every page is a code word
-    kind, reason = verdict(flip(bytes(other), (begin + 100, 0)))
-    assert kind == "refused"
-    assert "CRC-32C of section 0 of tensor layer.000.weights" in reason
-    # A policy that goes on gives up the whole section, and nothing else.
+    for wrong in (bytes(other), flip(bytes(other), (begin + 100, 0))):
+        kind, reason = verdict(wrong)
+        assert kind == "refused"
+        assert "CRC-32C of section 0 of tensor layer.000.weights" in reason
+    # A policy that goes on gives up the pages of the section that were corrected.
+    corrected = flip(bytes(other), (begin + 100, 0))
+    said = verdict(corrected, on_uncorrectable="zero_page")
+    expected = bytearray(other[begin : begin + 9000])
+    expected[64:128] = bytes(64)
+    assert said[2]["layer.000.weights"][1] == expected
+    row = rows_of(said)["layer.000.weights"]
+    assert (row.corrected_pages, row.corrected_bits, row.uncorrectable_pages) == (0, 0, 1)
+    said = verdict(corrected, on_uncorrectable="zero_weights")
+    assert said[2]["layer.000.weights"][1] == bytes(other[begin : begin + 9000])  # nothing was too large
+    # Without one, the whole section.
     for policy in ("zero_page", "zero_weights"):
-        said = verdict(flip(bytes(other), (begin + 100, 0)), on_uncorrectable=policy)
+        said = verdict(bytes(other), on_uncorrectable=policy)
         assert said[2]["layer.000.weights"][1] == bytes(4096) + data[begin + 4096 : begin + 9000]
         assert rows_of(said)["layer.000.weights"].uncorrectable_pages == 4096 // 64
 
@@ -321,6 +329,8 @@ def test_wrong_plans(change, reason, verdict, canonical, seal):
         ("sections", None, "expected 3 integers within 0..4294967295, got null"),
         ("limits", [129, 0, 0], "ecc limits of tensor layer.000.weights, expected 3 integers within 0..128"),
         ("limits", [-1, 0, 0], "ecc limits of tensor layer.000.weights, expected 3 integers within 0..128"),
+        ("limits", [1, 2, 3], "ecc limit of section 0 of tensor layer.000.weights, expected "),
+        ("sections", [1, 2, 3], "CRC-32C of section 0 of tensor layer.000.weights, expected 0x00000001"),
         ("other", 1, "ecc of tensor layer.000.weights, expected begin, limits, preset and sections, got {"),
     ],
 )  # fmt: skip
