@@ -91,7 +91,7 @@ struct FromCodes {
         if constexpr (kThrough) grad_spike = grad_spike - c.threshold * carry;
         const F grad_u =
             grad_charge(grad_spike, carry, codes.window(j), codes.carry(j), c.inverse_width);
-        put<kStream>(out(j, c.gain * grad_u), r.grad_x[j] + k, r.next_out);
+        put<kStream>(out(j, c.gain * grad_u), r.grad_x[j] + k);
         carry = c.decay * grad_u;
       }
       out.end();
@@ -151,9 +151,9 @@ struct FromState {
           add(m.grad_gain + o + k, grad_u * x);
         }
         if (a.stream && r.grad_x[j] != m.grad_x[j]) {
-          put<true>(c.gain * grad_u, r.grad_x[j] + k, 0);
+          put<true>(c.gain * grad_u, r.grad_x[j] + k);
         } else {
-          put<false>(c.gain * grad_u, r.grad_x[j] + k, r.next_out);
+          put<false>(c.gain * grad_u, r.grad_x[j] + k);
         }
         carry = c.decay * grad_u;
         u = before;

@@ -65,7 +65,7 @@ LAMPYRIS_WIDE_TARGET void forward_usual(const LifForward<X>& a, ForwardScratch<X
         if constexpr (kEmit == Emit::kPlane) {
           spike.store(reinterpret_cast<uint8_t*>(r.plane[j]) + k / 8);
         } else {
-          put<kEmit == Emit::kPast>(out, r.spikes[j] + k, r.next_out);
+          put<kEmit == Emit::kPast>(out, r.spikes[j] + k);
         }
       }
     }

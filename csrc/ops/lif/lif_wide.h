@@ -38,13 +38,13 @@ struct ConstantRuns {
   }
 };
 
-// Past the caches, or with the place `next` elements on asked for.
+// Past the caches, or into them: results small enough for that are there already, and asking for
+// their lines ahead costs a fifth (4 x 262144: 0.15 ms against 0.12).
 template <bool kStream, typename F, typename X>
-LAMPYRIS_INLINE void put(F values, X* to, int64_t next) {
+LAMPYRIS_INLINE void put(F values, X* to) {
   if constexpr (kStream) {
     values.stream(to);
   } else {
-    __builtin_prefetch(to + next, 1);
     values.store(to);
   }
 }
