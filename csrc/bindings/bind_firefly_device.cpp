@@ -144,6 +144,7 @@ void bind_firefly_device(py::module_& m) {
       .def("read32", &Device::read32, py::call_guard<py::gil_scoped_release>())
       .def("write32", &Device::write32)
       .def("reset", &Device::reset)
+      .def("interrupt", &Device::interrupt)
       .def("transfers",
            [](const Device& self) {
              py::list all;

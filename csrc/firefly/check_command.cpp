@@ -1,4 +1,6 @@
 // Range, alignment and memory checks of a command. Nothing runs unless they all pass.
+#include <cstring>
+
 #include "core/fixed_point.h"
 #include "firefly/area.h"
 #include "firefly/command.h"
@@ -92,6 +94,33 @@ std::string_view error_text(ErrorCode code) {
   return "unknown";
 }
 
+Check check_reserved(const RegisterValues& values) {
+  struct Field {
+    uint32_t offset, used;
+    std::string_view what;
+  };
+  constexpr Field kFields[] = {{reg::kOperation, 0x0007FFFF, "0x90 with bits 31:19 clear"},
+                               {reg::kWindow, 0x00000FFF, "0x94 with bits 31:12 clear"},
+                               {reg::kChannelTiles, 0x00FFFFFF, "0xA0 with bits 31:24 clear"},
+                               {reg::kSteps, 0x0000FFFF, "0xA4 with bits 31:16 clear"}};
+  for (const Field& field : kFields)
+    if (values[field.offset / 4] & ~field.used) return {ErrorCode::kRange, field.what};
+  return {};
+}
+
+Check check_table(const Command& c, const Config& config, std::span<const uint8_t> memory) {
+  if (!c.table) return {};
+  const size_t lanes = static_cast<size_t>(c.co_tiles) * static_cast<size_t>(config.parallelism);
+  const size_t behind = c.op == Op::kConv ? lanes * sizeof(int16_t) : 0;
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    int32_t theta = 0;
+    std::memcpy(&theta, memory.data() + c.bias + behind + lane * sizeof(theta), sizeof(theta));
+    if (wrap(theta, kMembraneBits) != theta)
+      return {ErrorCode::kRange, "threshold table (0xE4) of 18 bits, sign-extended"};
+  }
+  return {};
+}
+
 Check check_command(const Command& c, const Config& config, uint64_t memory_bytes) {
   Checker check{memory_bytes};
   const int64_t p = config.parallelism;
@@ -117,7 +146,9 @@ Check check_command(const Command& c, const Config& config, uint64_t memory_byte
   const int64_t table_bytes = c.table ? c.co_tiles * p * 4 : 0;
   if (c.op == Op::kConv) {
     const int64_t fan_in = c.ci_tiles * p * c.kernel * c.kernel;
-    check.range(fan_in * (c.accumulate ? c.steps : 1) <= kMaxFanIn, "inputs per output (0xA0)");
+    // Padded channels have no weights: some network within these tiles must keep the limit.
+    const int64_t least = fan_in - (p - 1) * c.kernel * c.kernel;
+    check.range(least * (c.accumulate ? c.steps : 1) <= kMaxFanIn, "inputs per output (0xA0)");
     check.range(c.weight_bytes == fan_in * c.co_tiles * p, "weight bytes (0xE0)");
     check.range(c.bias_bytes == c.co_tiles * p * 2 + table_bytes, "bias bytes (0xE8)");
   } else {

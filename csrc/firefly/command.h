@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -94,6 +95,10 @@ struct Check {
 
 std::string_view error_text(ErrorCode code);
 
+// Bits that no field uses must be 0: the extension starts nothing otherwise.
+Check check_reserved(const RegisterValues& values);
+// The threshold table of a command that passed check_command: 18 bits, sign-extended.
+Check check_table(const Command& command, const Config& config, std::span<const uint8_t> memory);
 // `memory_bytes` bounds every area.
 Check check_command(const Command& command, const Config& config, uint64_t memory_bytes);
 Check check_v1(const V1Command& command, const Config& config, uint64_t memory_bytes);

@@ -93,6 +93,9 @@ void check_config(const Config& c) {
   between("transfer_bits", c.transfer_bits, 8, kBits);
   between("output_transfer_bits", c.output_transfer_bits, 8, kBits);
   bus("weight_bus_bytes", c.weight_bus_bytes);
+  if (c.weight_bus_bytes > c.parallelism)
+    wrong.push_back(text("weight_bus_bytes must be at most P = {}, got {}", c.parallelism,
+                         c.weight_bus_bytes));
   bus("spike_bus_bytes", c.spike_bus_bytes);
   bus("stream_bus_bytes", c.stream_bus_bytes);
   if (wrong.empty()) return;

@@ -129,7 +129,10 @@ void Core::start_extension() {
   for (uint32_t offset = reg::kOperation; offset < reg::kCyclesLow; offset += 4)
     needed.push_back(offset);
   check_written(needed);
-  const Check check = check_command(decode_command(values_), config_, memory_.size());
+  const Command command = decode_command(values_);
+  Check check = check_reserved(values_);
+  if (check == ErrorCode::kNone) check = check_command(command, config_, memory_.size());
+  if (check == ErrorCode::kNone) check = check_table(command, config_, memory_);
   if (check != ErrorCode::kNone)
     return error(check.code, text("command must have a valid {}", check.what));
   pending_ = started_ = Kind::kExtension;
@@ -234,6 +237,10 @@ void Core::finish() {
   values_[reg::kCyclesHigh / 4] = static_cast<uint32_t>(total >> 32);
   values_[reg::kClamped / 4] = clip32(outcome.counters.clamped);
   values_[reg::kSaturated / 4] = clip32(outcome.counters.saturated);
+}
+
+bool Core::interrupt() const {
+  return (values_[reg::kInterrupt / 4] & 1) && (status_ & (kStatusDone | kStatusError));
 }
 
 std::vector<Transfer> Core::transfers() const {

@@ -24,6 +24,8 @@ class Core {
 
   uint32_t read32(uint32_t offset);
   void write32(uint32_t offset, uint32_t value);
+  // The interrupt line: done or error of an extension command, where 0x8C enables it.
+  bool interrupt() const;
   // Power-on state: registers, FIFOs, toggle.
   void reset();
   const CommandTrace* trace() const { return keep_trace_ ? &trace_ : nullptr; }

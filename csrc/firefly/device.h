@@ -44,6 +44,7 @@ class Device : public Port {
   const CommandTrace* trace() override { return cores_[0].trace(); }
   // Of the command started last on core 0.
   std::vector<Transfer> transfers() const { return cores_[0].transfers(); }
+  bool interrupt() const { return cores_[0].interrupt(); }
   // Power-on state of all cores; memory keeps its bytes.
   void reset();
 

@@ -92,6 +92,11 @@ class Device:
         self._native.reset()
 
     @property
+    def interrupt(self) -> bool:
+        """The interrupt line of core 0: done or error, where bit 0 of 0x8C enables it."""
+        return self._native.interrupt()
+
+    @property
     def transfers(self) -> list[Transfer]:
         """DataMover commands of the command started last, in the order of each stream."""
         return [Transfer(*transfer) for transfer in self._native.transfers()]

@@ -10,7 +10,10 @@ from lampyris.firefly.image import Image
 
 __all__ = ["LayerTiming", "Timing", "timing"]
 
-_COLUMNS = ("compute", "reload", "flush", "weights", "input", "residual", "output", "stall", "total")
+_COLUMNS = (
+    *("compute", "reload", "flush", "bias", "fill", "latency", "stall", "total"),
+    *("weights", "input", "residual", "output"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ class Timing:
         """Dense operations per second over the peak."""
         return self.operations_per_second / self.peak_operations_per_second
 
+    @property
+    def energy_per_frame(self) -> float | None:
+        """Joules of the programmable logic: the *published* power of the board times the time of a
+        frame on all cores; None where no power is published."""
+        return self.watts / self.frames_per_second if self.watts and self.frames_per_second else None
+
     def __str__(self) -> str:
         width = max([len("layer"), *(len(layer.name) for layer in self.layers)])
         head = f"{'layer':{width}} {'op':8}" + "".join(f"{name:>10}" for name in _COLUMNS)
@@ -68,8 +77,18 @@ class Timing:
             f"{self.preset}: P = {self.parallelism}, {self.weight_bus_bytes * 8}-bit weight bus, "
             f"{self.clock_hz / 1e6:.0f} MHz, {self.cores} core{'s' * (self.cores > 1)}: "
             f"{self.frames_per_second:.1f} frames/s, {self.operations_per_second / 1e9:.1f} of "
-            f"{self.peak_operations_per_second / 1e9:.1f} GOP/s ({100 * self.utilisation:.1f} %)"
+            f"{self.peak_operations_per_second / 1e9:.1f} GOP/s ({100 * self.utilisation:.1f} %), "
+            f"{self.total['bytes'] / 1e6:.2f} MB a frame"
         )
+        if self.energy_per_frame is not None:
+            rows.append(
+                f"{1e3 * self.energy_per_frame:.3f} mJ a frame at the published {self.watts} W "
+                "of the programmable logic"
+            )
+        causes = {name: count for name, count in self.total.items() if name.startswith("stall_") and count}
+        if causes:
+            waits = ", ".join(f"{name.removeprefix('stall_')} {count}" for name, count in causes.items())
+            rows.append(f"stalls: {waits}")
         return "\n".join([head, *rows])
 
 

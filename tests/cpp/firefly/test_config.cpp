@@ -67,8 +67,8 @@ TEST(Config, LimitsFollowTheSizes) {
   EXPECT_NE(check_command(c, config, memory).what.find("membrane buffer"), std::string_view::npos);
   config = preset_config("ultra96"), config.bias_depth = 2;
   EXPECT_NE(check_command(c, config, memory).what.find("bias FIFO"), std::string_view::npos);
-  config = preset_config("ultra96"), config.weight_bus_bytes = 64;
-  c.weights = 32;
+  config = preset_config("ultra96"), config.weight_bus_bytes = 16;
+  c.weights = 8;
   EXPECT_EQ(check_command(c, config, memory), ErrorCode::kAlignment);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/fixed_point.h"
 #include "firefly/device.h"
 #include "firefly/packing.h"
 #include "small_programs.h"
@@ -228,6 +229,42 @@ TEST(Device, CoresHaveRegistersOfTheirOwn) {
   EXPECT_EQ(second.memory().data(), device.memory().data() + (1 << 19));
   EXPECT_THROW(second.reserve((1 << 19) + 1), std::invalid_argument);
   EXPECT_THROW(CorePort(device, 2), std::invalid_argument);
+}
+
+TEST(Device, ReservedBitsAreRefused) {
+  for (const size_t write : {0u, 1u, 4u, 5u}) {
+    Device device(small());
+    auto writes = encode_command(neuron_command());
+    writes[write].value |= 1u << 31;
+    write_all(device, writes);
+    EXPECT_EQ(error_code(device), static_cast<uint32_t>(ErrorCode::kRange)) << write;
+  }
+}
+
+TEST(Device, ThresholdTablesHave18Bits) {
+  Device device(small());
+  Command c = neuron_command();
+  c.table = true, c.bias = 8192, c.bias_bytes = 64;
+  auto* table = reinterpret_cast<int32_t*>(device.memory().data() + c.bias);
+  std::fill_n(table, 16, kMembraneMax);
+  write_all(device, encode_command(c));
+  EXPECT_EQ(error_code(device), 0u);
+  table[15] = kMembraneMax + 1;
+  write_all(device, encode_command(c));
+  EXPECT_EQ(error_code(device), static_cast<uint32_t>(ErrorCode::kRange));
+}
+
+TEST(Device, InterruptLine) {
+  Device device(small());
+  write_all(device, encode_command(neuron_command()));
+  device.read32(reg::kStatus);
+  EXPECT_FALSE(device.interrupt());  // not enabled
+  device.write32(reg::kInterrupt, 1);
+  EXPECT_TRUE(device.interrupt());
+  device.write32(reg::kStatus, kStatusDone);
+  EXPECT_FALSE(device.interrupt());
+  device.write32(reg::kIdentity, 1);  // an error raises it too
+  EXPECT_TRUE(device.interrupt());
 }
 
 TEST(Device, TransfersOfTheStartedCommand) {

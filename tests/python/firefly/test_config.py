@@ -89,6 +89,14 @@ def test_transfers():
     assert moved == firefly.timing(image).total["bytes"]
 
 
+def test_interrupt_line():
+    device = firefly.Device(memory_bytes=1 << 20)
+    device.write32(0x8C, 1)
+    assert not device.interrupt
+    device.write32(0x80, 1)  # an error
+    assert device.interrupt
+
+
 def test_resources_beside_the_published():
     small, large = firefly.resources("ultra96"), firefly.resources("zcu104")
     assert (small.dsp, large.dsp, firefly.resources("kv260").dsp) == (288, 1152, 576)

@@ -47,5 +47,5 @@ def test_torch_stays_unloaded():
 def test_the_page_runs():
     page = (Path(__file__).parents[3] / "docs" / "firefly.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.S)
-    assert len(blocks) == 3
+    assert len(blocks) >= 3
     exec(compile("\n".join(blocks), "docs/firefly.md", "exec"), {})

@@ -40,7 +40,11 @@ def test_presets():
     tables = {preset: firefly.timing(image, preset) for preset in firefly.PRESETS}
     assert tables["kv260"].frames_per_second == pytest.approx(2 * tables["ultra96"].frames_per_second)
     assert firefly.timing(scnn7(32, "zcu104")).frames_per_second > tables["zcu104"].frames_per_second
-    assert "frames/s" in str(tables["zcu104"])
+    assert "frames/s" in str(tables["zcu104"]) and "published" not in str(tables["zcu104"])
+    ultra96 = tables["ultra96"]
+    assert ultra96.energy_per_frame == pytest.approx(2.55 * ultra96.total["total"] / 300e6)
+    assert "mJ a frame at the published 2.55 W" in str(ultra96) and "stalls: weights" in str(ultra96)
+    assert tables["kv260"].energy_per_frame is None
     with pytest.raises(ValueError, match="preset must be"):
         firefly.timing(image, "pynq")
 
