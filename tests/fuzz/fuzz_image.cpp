@@ -50,7 +50,19 @@ bool same(const Image& a, const Image& b) {
                     });
 }
 
+// A reader that goes on where pages are lost gives what it gives, but throws nothing else.
+void try_policies(Bytes file) {
+  using lampyris::OnUncorrectable;
+  for (const auto policy : {OnUncorrectable::kZeroPage, OnUncorrectable::kZeroWeights}) {
+    try {
+      lampyris::read_image(file, {.strict = false, .on_uncorrectable = policy});
+    } catch (const std::invalid_argument&) {
+    }
+  }
+}
+
 void try_file(Bytes file) {
+  try_policies(file);
   Image image;
   try {
     image = lampyris::read_image(file);
@@ -59,6 +71,24 @@ void try_file(Bytes file) {
     return;
   }
   if (!same(lampyris::read_image(lampyris::write_image(image)), image)) broken("image changed");
+  const auto repaired = lampyris::repair_image(file);
+  if (!same(lampyris::read_image(repaired, {.strict = true}), image)) broken("repair changed it");
+}
+
+}  // namespace
+
+namespace {
+
+// Header text, zero byte, data: what `sealed` makes a file of.
+FuzzInput parts_of(const FuzzInput& file) {
+  uint64_t length;
+  std::memcpy(&length, file.data(), 8);
+  FuzzInput parts(file.begin() + 8, file.begin() + 8 + static_cast<std::ptrdiff_t>(length));
+  while (parts.back() == ' ') parts.pop_back();
+  parts.push_back(0);
+  parts.insert(parts.end(), file.begin() + 8 + static_cast<std::ptrdiff_t>(length),
+               file.end() - lampyris::kFooterBytes);
+  return parts;
 }
 
 }  // namespace
@@ -71,15 +101,13 @@ std::vector<FuzzInput> fuzz_seeds() {
                    {"host.a", lampyris::ImageDtype::kU8, FuzzInput(1, 1)},
                    {"ecc.a", lampyris::ImageDtype::kU8, {}}};
   const FuzzInput file = lampyris::write_image(image);
-  uint64_t length;
-  std::memcpy(&length, file.data(), 8);
-  FuzzInput parts(file.begin() + 8, file.begin() + 8 + static_cast<std::ptrdiff_t>(length));
-  while (parts.back() == ' ') parts.pop_back();
-  parts.push_back(0);
-  parts.insert(parts.end(), file.begin() + 8 + static_cast<std::ptrdiff_t>(length),
-               file.end() - lampyris::kFooterBytes);
+  image.plan_json = R"({"ecc":{"tensors":{"layer.000.registers":{"preset":"line"},)"
+                    R"("layer.000.weights":{"preset":"bram"},"host.a":{"preset":"row"}}}})";
+  const FuzzInput guarded = lampyris::write_image(image);
   const std::string text = R"({"__metadata__":{"format":"lampyris.firefly","plan":"{}"}})";
-  return {file, parts, parts, FuzzInput(text.begin(), text.end()), FuzzInput(200, '[')};
+  return {file,    parts_of(file),    parts_of(file),
+          guarded, parts_of(guarded), FuzzInput(text.begin(), text.end()),
+          FuzzInput(200, '[')};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -76,10 +76,12 @@ def command(
         table.add_row(f"{rate:g}", *cells)
     screen.print(table)
     expected = expected_report(weights, numbers)
+    guarded = weights.plan.get("ecc", {}).get("tensors", {})
+    unit = "" if guarded else " (no check words: by the byte)"
     for row in expected:
         screen.print(
             f"this image at {row['rate']:g}: {row['wrong_bits']:.3g} wrong bits, "
-            f"{row['uncorrectable']:.2g} of {row['pages']} pages uncorrectable",
+            f"{row['uncorrectable']:.2g} of {row['pages']} pages uncorrectable{unit}",
             highlight=False,
         )
     if out is not None:

@@ -235,6 +235,8 @@ def expected_report(image: Image, rates: Sequence[float]) -> list[dict[str, floa
 def draw_faults(path: str | Path, study: FaultStudy) -> Path:
     """Quality against bit error rate, mean and range over the seeds; overhead beside it.
 
+    Hollow marks: a reader without the policy refuses some of these exposures.
+
     Returns:
         The PNG written.
     """
@@ -252,14 +254,17 @@ def draw_faults(path: str | Path, study: FaultStudy) -> Path:
         marker = markers[i % len(markers)]
         # Later curves are thinner, so that those below stay visible.
         width = 3.4 - 2.4 * i / max(len(names) - 1, 1)
-        curves.plot(rates, values.mean(1), marker=marker, ms=width + 2.5, lw=width, color=color, label=name)
+        curves.plot(rates, values.mean(1), marker=marker, ms=width + 3, lw=width, color=color, label=name)
+        refused = np.isin(rates, [run.rate for run in study.runs if run.refused and run.protection == name])
+        hollow = {"mfc": "white", "mec": color, "ls": "", "zorder": 3}
+        curves.plot(rates[refused], values.mean(1)[refused], marker=marker, ms=width + 3, **hollow)
         curves.fill_between(rates, values.min(1), values.max(1), color=color, alpha=0.15, lw=0)
     curves.axhline(study.baseline, color="0.6", lw=0.8, ls=":")
     curves.set_xscale("log")
     curves.set_ylim(-0.02, 1.02)
     curves.set_xlabel("bit error rate of the memory (weights, biases, thresholds, check words)")
     curves.set_ylabel(study.measure)
-    curves.set_title(study.title, fontsize=9)
+    curves.set_title(f"{study.title} (hollow: some are refused without that)", fontsize=9)
     curves.grid(True, which="major", color="0.9", lw=0.6)
     curves.legend(fontsize=8, loc="lower left")
     costs = [100 * study.overhead[name] for name in names]

@@ -134,8 +134,7 @@ TEST(Image, WriterRefuses) {
   EXPECT_EQ(with({"host.a", ImageDtype::kU8, {}}),
             "weight image: tensor host.a, expected at least 1 byte, got 0");
   EXPECT_EQ(with({"ecc.a", ImageDtype::kU8, one}),
-            "weight image: tensor ecc.a, expected no bytes (this version has no error "
-            "correction), got 1");
+            "weight image: tensor ecc.a, expected no bytes, for the plan's ecc does not use it, got 1");
 }
 
 TEST(Image, TooManyTensors) {
