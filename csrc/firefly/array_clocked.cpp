@@ -14,8 +14,8 @@ constexpr int kHeadroom = 16 - kSliceLaneBits;
 // Register images of P lanes.
 template <int P>
 struct Registers {
-  typedef int16_t Narrow __attribute__((vector_size(2 * P), may_alias));
-  typedef int32_t Wide __attribute__((vector_size(4 * P), may_alias));
+  typedef int16_t Narrow __attribute__((vector_size(2 * P), aligned(2), may_alias));
+  typedef int32_t Wide __attribute__((vector_size(4 * P), aligned(4), may_alias));
 };
 
 constexpr int level_offset(const ArrayShape& shape, int level) {
