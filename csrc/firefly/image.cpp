@@ -112,7 +112,8 @@ std::vector<const ImageTensor*> sorted_tensors(const Image& image, const ImageTe
 
 void check_requested(const std::map<std::string, const ecc::Preset*>& presets,
                      const std::vector<const ImageTensor*>& tensors) {
-  for (const auto& [name, preset] : presets) {
+  for (const auto& item : presets) {
+    const std::string& name = item.first;
     const bool found = std::any_of(tensors.begin(), tensors.end(),
                                    [&](const ImageTensor* t) { return t->name == name; });
     if (!found || name.starts_with("ecc."))

@@ -12,7 +12,7 @@ namespace {
 template <class T>
 std::vector<T> values_of(const ImageTensor* tensor) {
   std::vector<T> values;
-  if (!tensor) return values;
+  if (!tensor || tensor->bytes.empty()) return values;
   values.resize(tensor->bytes.size() / sizeof(T));
   std::memcpy(values.data(), tensor->bytes.data(), values.size() * sizeof(T));
   return values;

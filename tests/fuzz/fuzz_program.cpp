@@ -26,6 +26,7 @@ using namespace lampyris::firefly;
 
 constexpr std::ptrdiff_t kPrefix = 3;
 constexpr uint64_t kMemory = 1 << 22;
+constexpr double kMostPixels = 4096;
 constexpr double kMostWork = 5e7;  // synapses and copies of a frame
 constexpr std::array<const char*, 3> kParts = {"registers", "weights", "bias"};
 constexpr std::array<std::string_view, 4> kHost = {kStemWeight, kStemBias, kOutputWeight,
@@ -83,7 +84,8 @@ double work(const Plan& plan) {
            plan.stem->in_steps * plan.stem->out_channels * plan.stem->kernel_h *
            plan.stem->kernel_w / 16;
   if (plan.output)
-    sum += double{9} * plan.output->in_channels * plan.output->out_channels * kMaxPixels * plan.steps;
+    sum += double{9} * plan.output->in_channels * plan.output->out_channels *
+           kMostPixels * plan.steps;
   return sum;
 }
 
