@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <random>
 
 #include "core/attributes.h"
@@ -165,7 +166,7 @@ std::vector<Outcome> run_campaign(const Netlist& net, const std::vector<FaultSet
     parallel(0, static_cast<int64_t>(sets.size()), 64, [&](int64_t begin, int64_t end) {
       Scratch scratch;
       scratch.values = blocks(scratch.storage, nodes);
-      std::copy(golden[0], golden[0] + nodes * kWords, scratch.values[0]);
+      std::memcpy(scratch.values, golden, nodes * sizeof(Block));
       scratch.differs.assign(nodes, 0);
       for (int64_t i = begin; i < end; ++i)
         dispatch<FaultBody>(net, sorted[i], golden, watch, valid, &scratch, &outcomes[i]);

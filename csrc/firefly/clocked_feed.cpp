@@ -50,6 +50,15 @@ bool ClockedFeed::window(ArrayInput& input) {
   return true;
 }
 
+// A copy of the stationary tile for the array, whose later slices still read it when the path has
+// moved on.
+const int8_t* ClockedFeed::hold_tile() {
+  std::vector<int8_t>& held = held_[next_held_];
+  next_held_ = (next_held_ + 1) % held_.size();
+  held.assign(path_.tile().begin(), path_.tile().end());
+  return held.data();
+}
+
 // One pixel through the feed; true when the array has used the tile for the last time.
 bool ClockedFeed::push(ArrayInput& input) {
   const int64_t pixels = shape_.pixels();
@@ -57,7 +66,7 @@ bool ClockedFeed::push(ArrayInput& input) {
   // Windows of a tile, output or not, follow its pixels by one line.
   const int64_t centre = pushed_ - shape_.line();
   if (centre >= 0 && centre % pixels == (shape_.linear ? pixels - 1 : 0))
-    input.load = path_.tile().data();
+    input.load = hold_tile();
   ++(pushed_ < shape_.ci_tiles * pixels ? cycles_.compute : cycles_.flush);
   const bool used = centre >= 0 && centre % pixels == pixels - 1;
   ++pushed_;

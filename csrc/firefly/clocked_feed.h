@@ -2,11 +2,14 @@
 // tile, time step, input tile, pixel. Takes the cycles that tile_schedule.h predicts.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "firefly/array_clocked.h"
 #include "firefly/command.h"
+#include "firefly/dsp_chain.h"
 #include "firefly/line_buffer.h"
 #include "firefly/weight_path.h"
 
@@ -52,6 +55,7 @@ class ClockedFeed {
  private:
   uint32_t pixel() const;
   bool window(ArrayInput& input);
+  const int8_t* hold_tile();
   bool push(ArrayInput& input);
   bool end_of_pass();
   void send_weights();
@@ -63,6 +67,9 @@ class ClockedFeed {
   WeightPath path_;
   std::optional<LineBuffer> lines_;
   WindowPacker packer_;
+  // One for each clock of the operand skew, should every pixel be a tile of its own.
+  std::array<std::vector<int8_t>, kChainLength + 3> held_;
+  size_t next_held_ = 0;
   int o_ = 0, t_ = 0;
   int64_t pushed_ = 0;     // pixels and drain steps of this output tile and time step
   int64_t begin_ = 0;      // cycle in which this output tile began

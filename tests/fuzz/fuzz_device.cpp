@@ -56,10 +56,10 @@ class Run {
     write(uint32_t{data[0]} * 4, value);
   }
 
-  // Ends what runs: done is set, busy is not.
+  // Ends what runs: done is set, busy is not. A released layer may wait for its parameters for ever.
   void finish() {
     poll(reg::kStatus);
-    if (device_->read32(reg::kStatus) & kStatusBusy) broken("busy after a poll");
+    if (!pulsed_ && (device_->read32(reg::kStatus) & kStatusBusy)) broken("busy after a poll");
   }
 
  private:
@@ -67,6 +67,7 @@ class Run {
     const bool starts = offset == reg::kStart || offset == reg::kPulse;
     if (starts && work(values_, parallelism_) > kMostWork) return;
     if (offset / 4 < values_.size()) values_[offset / 4] = value;
+    pulsed_ = pulsed_ || offset == reg::kPulse;
     device_->write32(offset, value);
     if (offset != reg::kStart || !(value & 1)) return;
     // Not poll(): reading the status ends the command.
@@ -88,6 +89,7 @@ class Run {
   }
 
   int parallelism_;
+  bool pulsed_ = false;
   std::unique_ptr<Device> device_;
   RegisterValues values_{};
 };
