@@ -7,7 +7,7 @@ import torch
 from benchmarks.harness import Case
 from lampyris import ops  # noqa: F401  (loads the operators)
 
-SHAPES = [(256, 4096), (1024, 4096)]
+SHAPES = [(256, 4096), (1024, 4096), (4096, 4096)]
 
 
 def cases() -> list[Case]:
