@@ -47,16 +47,9 @@ IlifOutputs ilif(Tensor x, std::optional<Tensor> v_init, std::optional<Tensor> d
   const LifOptions o =
       ilif_options(v_init, decay, threshold, gain, values, max_spikes, static_cast<LifSave>(save));
   check_ilif(x, x.scalar_type(), o);
-  switch (x.scalar_type()) {
-    case ScalarType::Double:
-      return ilif_typed<Backend, double>(x, o);
-    case ScalarType::BFloat16:
-      return ilif_typed<Backend, BFloat16>(x, o);
-    case ScalarType::Half:
-      return ilif_typed<Backend, Float16>(x, o);
-    default:
-      return ilif_typed<Backend, float>(x, o);
-  }
+  return with_element(x.scalar_type(), [&](auto element) {
+    return ilif_typed<Backend, decltype(element)>(x, o);
+  });
 }
 
 template <class Backend>
@@ -71,16 +64,9 @@ LifGradients ilif_backward(std::optional<Tensor> grad_counts, std::optional<Tens
   const LifOptions o = ilif_options(v_init, decay, threshold, gain, values, max_spikes, save);
   const LifSaved s{grad_counts, grad_membrane, x, codes, state, std::nullopt, steps, wanted};
   check_lif_backward(s, dtype, o);
-  switch (dtype) {
-    case ScalarType::Double:
-      return lif_backward_typed<Backend, double>(s, dtype, o);
-    case ScalarType::BFloat16:
-      return lif_backward_typed<Backend, BFloat16>(s, dtype, o);
-    case ScalarType::Half:
-      return lif_backward_typed<Backend, Float16>(s, dtype, o);
-    default:
-      return lif_backward_typed<Backend, float>(s, dtype, o);
-  }
+  return with_element(dtype, [&](auto element) {
+    return lif_backward_typed<Backend, decltype(element)>(s, dtype, o);
+  });
 }
 
 template <class Backend, typename X>

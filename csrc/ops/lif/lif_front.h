@@ -162,16 +162,9 @@ LifOutputs lif(Tensor x, std::optional<Tensor> v_init, std::optional<Tensor> dec
                std::vector<int64_t> options) {
   const LifOptions o{v_init, decay, threshold, gain, width, values, options};
   check_lif(x, x.scalar_type(), o);
-  switch (x.scalar_type()) {
-    case ScalarType::Double:
-      return lif_typed<Backend, double>(x, o);
-    case ScalarType::BFloat16:
-      return lif_typed<Backend, BFloat16>(x, o);
-    case ScalarType::Half:
-      return lif_typed<Backend, Float16>(x, o);
-    default:
-      return lif_typed<Backend, float>(x, o);
-  }
+  return with_element(x.scalar_type(), [&](auto element) {
+    return lif_typed<Backend, decltype(element)>(x, o);
+  });
 }
 
 inline void check_lif_backward(const LifSaved& s, ScalarType type, const LifOptions& o) {
@@ -211,16 +204,9 @@ LifGradients lif_backward(std::optional<Tensor> grad_spikes, std::optional<Tenso
   const LifOptions o{v_init, decay, threshold, gain, width, values, options};
   const LifSaved s{grad_spikes, grad_membrane, x, codes, state, derivative, steps, wanted};
   check_lif_backward(s, dtype, o);
-  switch (dtype) {
-    case ScalarType::Double:
-      return lif_backward_typed<Backend, double>(s, dtype, o);
-    case ScalarType::BFloat16:
-      return lif_backward_typed<Backend, BFloat16>(s, dtype, o);
-    case ScalarType::Half:
-      return lif_backward_typed<Backend, Float16>(s, dtype, o);
-    default:
-      return lif_backward_typed<Backend, float>(s, dtype, o);
-  }
+  return with_element(dtype, [&](auto element) {
+    return lif_backward_typed<Backend, decltype(element)>(s, dtype, o);
+  });
 }
 
 }  // namespace lampyris

@@ -13,6 +13,21 @@
 
 namespace lampyris {
 
+// body(X{}) for x's element type X, one of those that check_lif() accepts.
+template <class Body>
+auto with_element(ScalarType type, const Body& body) {
+  switch (type) {
+    case ScalarType::Double:
+      return body(double{});
+    case ScalarType::BFloat16:
+      return body(BFloat16{});
+    case ScalarType::Half:
+      return body(Float16{});
+    default:
+      return body(float{});
+  }
+}
+
 // Words of the facade (python/lampyris/ops/lif.py), in the order of their integers.
 enum class LifSave { kNothing, kCodes, kState };
 

@@ -12,52 +12,20 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "python" / "lampyris"
 CSRC = ROOT / "csrc"
 
+HARDWARE = {"firefly", "ecc"}
+COMPRESSION = {"capture", "compress", "deploy", "report", "cli"}
+NETWORKS = {"nn", "models"}
+TRAINING = {"tasks", "data"}
 # part -> parts it must not know (design: the arrows are never turned back)
 FORBIDDEN = {
-    "ops": {
-        "nn",
-        "models",
-        "tasks",
-        "data",
-        "capture",
-        "compress",
-        "deploy",
-        "report",
-        "cli",
-        "firefly",
-        "ecc",
-    },
-    "nn": {"models", "tasks", "data", "capture", "compress", "deploy", "report", "cli", "firefly", "ecc"},
-    "models": {"tasks", "data", "capture", "compress", "deploy", "report", "cli", "firefly", "ecc"},
-    "capture": {"models", "tasks", "data", "compress", "deploy", "report", "cli", "firefly", "ecc"},
-    "compress": {"models", "tasks", "data", "deploy", "report", "cli", "firefly", "reference", "ecc"},
-    "data": {
-        "ops",
-        "nn",
-        "models",
-        "tasks",
-        "capture",
-        "compress",
-        "deploy",
-        "report",
-        "cli",
-        "firefly",
-        "ecc",
-    },
-    "ecc": {
-        "ops",
-        "nn",
-        "models",
-        "tasks",
-        "data",
-        "capture",
-        "compress",
-        "deploy",
-        "report",
-        "cli",
-        "firefly",
-    },
-    "firefly": {"ops", "nn", "models", "tasks", "data", "capture", "compress", "deploy", "report", "cli"},
+    "ops": NETWORKS | TRAINING | COMPRESSION | HARDWARE,
+    "nn": {"models"} | TRAINING | COMPRESSION | HARDWARE,
+    "models": TRAINING | COMPRESSION | HARDWARE,
+    "capture": {"models"} | TRAINING | (COMPRESSION - {"capture"}) | HARDWARE,
+    "compress": {"models", "deploy", "report", "cli", "reference"} | TRAINING | HARDWARE,
+    "data": {"ops", "tasks"} | NETWORKS | COMPRESSION | HARDWARE,
+    "ecc": {"ops", "firefly"} | NETWORKS | TRAINING | COMPRESSION,
+    "firefly": {"ops"} | NETWORKS | TRAINING | COMPRESSION,
     "deploy": {"report", "cli"},
     "reference": {"nn", "models", "tasks", "data", "deploy", "report", "cli", "firefly", "ecc"},
     "report": {"cli", "reference"},
