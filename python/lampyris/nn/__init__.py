@@ -15,6 +15,7 @@ from .dropout import Dropout
 from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
 from .folding import batch_first
 from .fused import reason, set_fused, takes_fused_path
+from .graph_input import GraphRows, csr_from_edge_index, graph_csr, graph_ptr_from_batch
 from .head import DetectionHead
 from .ilif import ILIF
 from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
@@ -42,6 +43,7 @@ __all__ = [
     "Dropout",
     "EMSBlock1",
     "EMSBlock2",
+    "GraphRows",
     "Identity",
     "LatencyEncoder",
     "MSBlock",
@@ -58,8 +60,11 @@ __all__ = [
     "Upsample",
     "batch_first",
     "convert",
+    "csr_from_edge_index",
     "detect_anomaly",
     "from_nir",
+    "graph_csr",
+    "graph_ptr_from_batch",
     "monitor",
     "reason",
     "set_fused",
