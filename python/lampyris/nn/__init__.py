@@ -15,6 +15,7 @@ from .dropout import Dropout
 from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
 from .folding import batch_first
 from .fused import reason, set_fused, takes_fused_path
+from .goat import GOATConv
 from .graph_input import GraphRows, csr_from_edge_index, graph_csr, graph_ptr_from_batch
 from .head import DetectionHead
 from .ilif import ILIF
@@ -43,6 +44,7 @@ __all__ = [
     "Dropout",
     "EMSBlock1",
     "EMSBlock2",
+    "GOATConv",
     "GraphRows",
     "Identity",
     "LatencyEncoder",

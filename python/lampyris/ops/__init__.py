@@ -18,6 +18,7 @@ _library.load()
 
 from lampyris.ops.event_graph import event_graph  # noqa: E402
 from lampyris.ops.fake_quantize import fake_quantize  # noqa: E402
+from lampyris.ops.goat_aggregate import goat_aggregate  # noqa: E402
 from lampyris.ops.ilif import ilif, ilif_expand  # noqa: E402
 from lampyris.ops.kernel_log import KernelRecord, record_kernels  # noqa: E402
 from lampyris.ops.lif import lif  # noqa: E402
@@ -36,6 +37,7 @@ __all__ = [
     "Spikes",
     "event_graph",
     "fake_quantize",
+    "goat_aggregate",
     "ilif",
     "ilif_expand",
     "lif",

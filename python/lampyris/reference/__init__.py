@@ -21,6 +21,7 @@ __all__ = ["integer"]
 if importlib.util.find_spec("torch") is not None:
     from lampyris.reference.event_graph import event_graph
     from lampyris.reference.fake_quantize import fake_quantize
+    from lampyris.reference.goat_aggregate import goat_aggregate
     from lampyris.reference.ilif import ilif, ilif_expand
     from lampyris.reference.lif import lif
     from lampyris.reference.lif_conv2d import lif_conv2d, lif_linear
@@ -35,6 +36,7 @@ if importlib.util.find_spec("torch") is not None:
     __all__ += [
         "event_graph",
         "fake_quantize",
+        "goat_aggregate",
         "ilif",
         "ilif_expand",
         "lif",
