@@ -15,10 +15,11 @@ void bind_firefly(py::module_& m);
 void bind_ecc(py::module_& m);
 void bind_ecc_netlist(py::module_& m);
 void bind_events(py::module_& m);
+void bind_graph(py::module_& m);
 }  // namespace lampyris
 
 PYBIND11_MODULE(_native, m) {
-  m.doc() = "Torch-free core of Lampyris: hardware model, codes, weight images, event files.";
+  m.doc() = "Torch-free core of Lampyris: hardware model, codes, weight images, event files, graphs.";
   m.attr("build_id") = LAMPYRIS_BUILD_ID;
   m.def("threads", &lampyris::threads);
   m.def("set_threads", &lampyris::set_threads, py::arg("count"));
@@ -30,9 +31,11 @@ PYBIND11_MODULE(_native, m) {
   auto firefly = m.def_submodule("firefly");
   auto ecc = m.def_submodule("ecc");
   auto events = m.def_submodule("events");
+  auto graph = m.def_submodule("graph");
   lampyris::bind_io(io);
   lampyris::bind_firefly(firefly);
   lampyris::bind_ecc(ecc);
   lampyris::bind_ecc_netlist(ecc);
   lampyris::bind_events(events);
+  lampyris::bind_graph(graph);
 }

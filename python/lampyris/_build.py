@@ -14,7 +14,7 @@ from pathlib import Path
 __all__ = ["NATIVE_FOLDERS", "OPERATOR_FOLDERS", "PACKAGE", "check_build", "hash_sources", "source_build_id"]
 
 PACKAGE = Path(__file__).resolve().parent
-NATIVE_FOLDERS = ("core", "cpu", "io", "ecc", "firefly", "events", "bindings")
+NATIVE_FOLDERS = ("core", "cpu", "io", "ecc", "firefly", "events", "graph", "bindings")
 OPERATOR_FOLDERS = ("core", "cpu", "ops")
 _SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 

@@ -31,11 +31,14 @@ _HOMES = {
     "letterbox": "letterboxing",
     "EpochSampler": "sampler",
 }
+_MODULES = ("graphs",)
 
-__all__ = sorted(_HOMES)
+__all__ = sorted((*_HOMES, *_MODULES))
 
 
 def __getattr__(name: str):
+    if name in _MODULES:
+        return importlib.import_module(f"lampyris.data.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'lampyris.data' has no attribute {name!r}")
     return getattr(importlib.import_module(f"lampyris.data.{_HOMES[name]}"), name)
