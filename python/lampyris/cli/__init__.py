@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "bytes, firing rates, energy and cycles of an exact checkpoint"),
     "data": ("data", "generate, check and describe data sets"),
     "doctor": ("doctor", "versions, instruction sets, libraries, and what is missing"),
+    "graph": ("graph", "graph tasks: order-aware aggregation, pooling, clustering"),
     "demo": ("demo", "train, compress, export, run, verify and draw, in minutes"),
 }
 # These parse their own arguments (LightningCLI).

@@ -30,6 +30,11 @@ _HOMES = {
     "describe_folder": "check",
     "letterbox": "letterboxing",
     "EpochSampler": "sampler",
+    "NodeGraph": "graph_sets",
+    "digits_graph": "graph_sets",
+    "disease_tree": "graph_sets",
+    "karate_club": "graph_sets",
+    "knn_edges": "graph_sets",
 }
 _MODULES = ("graphs",)
 

@@ -1,10 +1,13 @@
-"""What models are trained for. `detection`: targets, losses, decoding, metrics, the Lightning module."""
+"""What models are trained for. `detection`: targets, losses, decoding, metrics, the Lightning module.
+
+`graph`: node tasks and pooling tasks.
+"""
 
 from __future__ import annotations
 
 import importlib
 
-__all__ = ["detection"]
+__all__ = ["detection", "graph"]
 
 
 def __getattr__(name: str):

@@ -28,7 +28,7 @@ def test_help_lists_every_command_and_loads_no_torch():
 
 
 @pytest.mark.parametrize(
-    "name", ["compress", "export", "verify", "simulate", "report", "data", "doctor", "demo"]
+    "name", ["compress", "export", "verify", "simulate", "report", "data", "graph", "doctor", "demo"]
 )
 def test_help_of_each_command_loads_no_torch(name):
     code = f"""

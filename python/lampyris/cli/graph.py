@@ -1,0 +1,13 @@
+"""``lampyris graph <task>``: what graph networks can and cannot do, one command a task.
+
+Each task is a typed function in a module of its own that imports torch in its body.
+"""
+
+from __future__ import annotations
+
+from lampyris.cli.graph_nodes import nodes
+
+# lampyris graph --help lists these with the first lines of their docstrings.
+command = {
+    "nodes": nodes,
+}

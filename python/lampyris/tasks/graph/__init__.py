@@ -1,0 +1,38 @@
+"""Graph tasks: the loop, baselines in plain torch, node tasks, pooling tasks.
+
+Each task is a command, `lampyris graph <task>`, and a function here.
+
+Example:
+    >>> from lampyris.tasks import graph
+    >>> [len(part) for part in graph.split_nodes(100)]
+    [60, 20, 20]
+"""
+
+from __future__ import annotations
+
+import importlib
+
+_HOME = {
+    "Fitted": "training",
+    "Recipe": "training",
+    "Results": "results",
+    "baseline": "baselines",
+    "fit": "training",
+    "node_classification": "node_classification",
+    "run_jobs": "training",
+    "split_nodes": "training",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'lampyris.tasks.graph' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value  # replaces the submodule of the same name
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
