@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lampyris.data.coco import CocoImage, image_folder, open_image, parse
+from lampyris.data.coco import CocoImage, open_image, parse
+from lampyris.data.coco_layout import SPLITS, annotation_files, image_folder
 from lampyris.data.event_file import EventFile
+from lampyris.data.folders import folder_format
 from lampyris.data.gen1 import GEN1_SIZE, BoxFilter, class_names, recordings
 from lampyris.data.gen1_boxes import read_boxes
+from lampyris.data.yolo import parse_yolo
+from lampyris.data.yolo_layout import yolo_layout
 
-__all__ = ["FolderReport", "SplitReport", "check_folder", "describe_folder", "folder_format"]
+__all__ = ["FolderReport", "SplitReport", "check_folder", "describe_folder"]
 
-SPLITS = ("train", "val", "test")
 LATE_LABEL_US = 1_000_000  # a label this long after the last event: the recording was cut short
 
 
@@ -39,27 +42,8 @@ class FolderReport:
     problems: list[str]
 
 
-def folder_format(root: str | os.PathLike) -> str:
-    """ "coco" for a folder with ``annotations/instances_*.json``, "gen1" for one with event recordings.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: it is neither.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise FileNotFoundError(f"data: {root} must be a folder, got no such folder")
-    if any((root / "annotations").glob("instances_*.json")):
-        return "coco"
-    if any(recordings(root / split) for split in SPLITS if (root / split).is_dir()):
-        return "gen1"
-    raise ValueError(
-        f"data: {root} must hold annotations/instances_*.json (COCO) or train/*_td.dat (Gen1), got neither"
-    )
-
-
 def check_folder(root: str | os.PathLike) -> FolderReport:
-    """Read every file of a COCO or Gen1 folder: images decoded, events scanned, each label looked at.
+    """Read every file of a COCO, YOLO or Gen1 folder: images decoded, events scanned, each label looked at.
 
     Args:
         root: the folder.
@@ -90,14 +74,14 @@ def describe_folder(root: str | os.PathLike) -> FolderReport:
 def _read_folder(root: Path, deep: bool) -> FolderReport:
     kind = folder_format(root)
     problems: list[str] = []
-    splits = (_coco if kind == "coco" else _gen1)(root, deep, problems)
+    splits = {"coco": _coco, "gen1": _gen1, "yolo": _yolo}[kind](root, deep, problems)
     return FolderReport(kind, splits, problems)
 
 
 def _coco(root: Path, deep: bool, problems: list[str]) -> list[SplitReport]:
     splits, categories = [], {}
-    for file in sorted((root / "annotations").glob("instances_*.json")):
-        split = SplitReport(file.stem.removeprefix("instances_"))
+    for name, file in annotation_files(root):
+        split = SplitReport(name)
         try:
             folder = image_folder(root, file)
         except FileNotFoundError as error:
@@ -111,11 +95,31 @@ def _coco(root: Path, deep: bool, problems: list[str]) -> list[SplitReport]:
         splits.append(split)
         if deep:
             _decode(images, problems)
+            if images and not split.boxes:
+                problems.append(f"{file} must hold at least one box that counts, got none")
     if len(categories) > 1:
         files = ", ".join(file.name for file in categories.values())
         problems.append(
             f"{root / 'annotations'}: all splits must have the same categories, got others in {files}"
         )
+    return splits
+
+
+def _yolo(root: Path, deep: bool, problems: list[str]) -> list[SplitReport]:
+    try:
+        layout = yolo_layout(root)
+    except ValueError as error:
+        problems.append(_plain(error))
+        return []
+    names, groups = parse_yolo(layout, problems.append, problems.append)
+    splits = []
+    for name, images in groups.items():
+        boxes = Counter(names[label] for image in images for label in image.labels)
+        splits.append(SplitReport(name, len(images), boxes, _sizes(images)))
+        if deep:
+            _decode(images, problems)
+            if not boxes:
+                problems.append(f"{root}: {name} must hold at least one box that counts, got none")
     return splits
 
 
@@ -211,6 +215,6 @@ def _check_recording(
 def _plain(error: Exception) -> str:
     """The message without the leading name of the reader."""
     text = str(error)
-    for prefix in ("coco: ", "gen1: ", "event file: "):
+    for prefix in ("coco: ", "gen1: ", "yolo: ", "event file: "):
         text = text.removeprefix(prefix)
     return text

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-__all__ = ["CocoFolder", "CocoImage", "annotation_file", "image_folder", "open_image", "parse"]
+from lampyris.data.coco_layout import annotation_file, image_folder
+
+__all__ = ["CocoFolder", "CocoImage", "missing_images", "open_image", "parse"]
 
 Report = Callable[[str], None]
 
@@ -28,43 +30,6 @@ class CocoImage:
     labels: list[int] = field(default_factory=list)
     crowd: list[bool] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
-
-
-def annotation_file(root: str | os.PathLike, split: str) -> Path:
-    """``annotations/instances_<split>.json``, or the one with a suffix (``instances_train2017.json``).
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: there are several.
-    """
-    folder = Path(root) / "annotations"
-    exact = folder / f"instances_{split}.json"
-    if exact.is_file():
-        return exact
-    found = sorted(
-        p
-        for p in folder.glob(f"instances_{split}*.json")
-        if p.stem.removeprefix(f"instances_{split}").isdigit()
-    )
-    if not found:
-        raise FileNotFoundError(f"coco: {exact} must exist (or instances_{split}<year>.json), got none")
-    if len(found) > 1:
-        names = ", ".join(p.name for p in found)
-        raise ValueError(
-            f"coco: {folder} must hold one file for split {split!r}, got {names}; name the split in full"
-        )
-    return found[0]
-
-
-def image_folder(root: str | os.PathLike, annotations: Path) -> Path:
-    """``<root>/<name>`` or ``<root>/images/<name>`` for ``instances_<name>.json``."""
-    name = annotations.stem.removeprefix("instances_")
-    for folder in (Path(root) / name, Path(root) / "images" / name):
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(
-        f"coco: {Path(root) / name} or {Path(root) / 'images' / name} must be a folder of images, got neither"
-    )
 
 
 def open_image(path: Path, height: int, width: int) -> np.ndarray:
@@ -91,8 +56,9 @@ class CocoFolder:
     """One split of a COCO-format folder.
 
     Takes ``annotations/instances_<split>.json`` with images in ``<split>/`` or ``images/<split>/``, also
-    with a year (train2017). Category ids may have gaps: classes are numbered by ascending id. Boxes are
-    clamped to the image; boxes without area are left out (COCO has some).
+    with a year (train2017), and the other layouts of ``coco_layout``. Category ids may have gaps: classes
+    are numbered by ascending id. Boxes are clamped to the image; boxes without area are left out (COCO has
+    some).
 
     Args:
         root: the folder.

@@ -1,23 +1,32 @@
-"""DataModules over COCO-format folders."""
+"""DataModules over labelled images: COCO-format folders, YOLO-format folders, generated digits."""
 
 from __future__ import annotations
 
+import copy
+import logging
 import os
+import zlib
 from pathlib import Path
 
-from lampyris.data.coco import CocoFolder, annotation_file
+from lampyris.data.coco import CocoFolder
+from lampyris.data.coco_layout import annotation_file
 from lampyris.data.coco_source import CocoSource
 from lampyris.data.detection_module import DetectionModule, pair
 from lampyris.data.digits_set import digits
+from lampyris.data.yolo import YoloFolder
+from lampyris.data.yolo_layout import yolo_layout
 
-__all__ = ["CocoDetection", "DigitsDetection"]
+__all__ = ["CocoDetection", "DigitsDetection", "YoloDetection", "held_out"]
+
+log = logging.getLogger(__name__)
 
 
 class CocoDetection(DetectionModule):
     """Batches of any COCO-format folder (also train2017 / val2017).
 
     Images of another size are letterboxed to ``image_size``. Without annotations for the test split,
-    testing uses the validation split (COCO publishes none).
+    testing uses the validation split (COCO publishes none). Without a validation split, a fixed part of
+    the training images is held out, chosen by file name.
 
     Args:
         root: folder with ``annotations/`` and the image folders.
@@ -29,6 +38,7 @@ class CocoDetection(DetectionModule):
         upscale: False: smaller images are only padded.
         keep_crowd: give crowd regions and areas with validation and test targets ("iscrowd", "area").
         seed: seed of order and flips.
+        holdout: part of the training images that is validated on where there is no validation split.
 
     Example:
         >>> from lampyris import data
@@ -52,13 +62,17 @@ class CocoDetection(DetectionModule):
         upscale: bool = True,
         keep_crowd: bool = False,
         seed: int = 0,
+        holdout: float = 0.1,
     ) -> None:
         super().__init__(batch_size, num_workers, cache, horizontal_flip, seed)
+        if not 0.0 < holdout < 1.0:
+            raise ValueError(f"data: holdout must be between 0 and 1, got {holdout}")
+        self.holdout = holdout
         self.root = Path(root)
         self._image_size = pair(image_size)
         self.upscale = upscale
         self.keep_crowd = keep_crowd
-        self._folders: dict[str, CocoFolder] = {}
+        self._folders: dict[str, CocoFolder | YoloFolder] = {}
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -70,12 +84,27 @@ class CocoDetection(DetectionModule):
         """Names by class number, read from the validation annotations."""
         return self.folder("val").class_names
 
-    def folder(self, split: str) -> CocoFolder:
-        """The annotations of a split, read on first use."""
+    def has_split(self, split: str) -> bool:
+        """Whether the folder states this split itself."""
+        try:
+            annotation_file(self.root, split)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read_split(self, split: str) -> CocoFolder | YoloFolder:
+        """Read the images and boxes of one split."""
+        return CocoFolder(self.root, split)
+
+    def folder(self, split: str) -> CocoFolder | YoloFolder:
+        """Images and boxes of a split, read on first use."""
         if split not in self._folders:
-            if split == "test" and not _has_split(self.root, "test"):
+            if split == "test" and not self.has_split("test"):
                 return self.folder("val")
-            found = CocoFolder(self.root, split)
+            if split in ("train", "val") and self.has_split("train") and not self.has_split("val"):
+                self._folders |= held_out(self.read_split("train"), self.holdout)
+                return self._folders[split]
+            found = self.read_split(split)
             for other in self._folders.values():
                 if other.class_names != found.class_names:
                     raise ValueError(
@@ -88,6 +117,24 @@ class CocoDetection(DetectionModule):
         """Reader of one split."""
         keep_crowd = self.keep_crowd and split != "train"
         return CocoSource(self.folder(split), self._image_size, self.upscale, keep_crowd)
+
+
+class YoloDetection(CocoDetection):
+    """Batches of a YOLO-format folder (one text file of boxes per image): see YoloFolder, CocoDetection.
+
+    Args:
+        root: the folder, or its YAML file.
+        image_size, batch_size, num_workers, cache, horizontal_flip, upscale, keep_crowd, seed, holdout: as in
+            CocoDetection.
+    """
+
+    def has_split(self, split: str) -> bool:
+        """Whether the folder states this split itself."""
+        return split in yolo_layout(self.root).images
+
+    def read_split(self, split: str) -> YoloFolder:
+        """Read the images and boxes of one split."""
+        return YoloFolder(self.root, split)
 
 
 class DigitsDetection(CocoDetection):
@@ -145,9 +192,24 @@ class DigitsDetection(CocoDetection):
         return super().folder(split)
 
 
-def _has_split(root: Path, split: str) -> bool:
-    try:
-        annotation_file(root, split)
-    except FileNotFoundError:
-        return False
-    return True
+def held_out(folder: CocoFolder | YoloFolder, part: float) -> dict[str, CocoFolder | YoloFolder]:
+    """Split a folder into "train" and "val" by the checksum of file names: the same in every run.
+
+    Raises:
+        ValueError: one of them would be empty.
+    """
+    steps = 10_000
+    chosen = [zlib.crc32(image.path.name.encode()) % steps < part * steps for image in folder.images]
+    splits = {}
+    for name, wanted in (("train", False), ("val", True)):
+        splits[name] = copy.copy(folder)
+        splits[name].images = [
+            image for image, held in zip(folder.images, chosen, strict=True) if held is wanted
+        ]
+        if not splits[name].images:
+            raise ValueError(
+                f"data: {folder.file} must have images for training and validation, got {len(chosen)} images "
+                f"of which a part of {part} gives {sum(chosen)} for validation; add a val split"
+            )
+    log.info("%s has no validation split: %d of %d images held out", folder.file, sum(chosen), len(chosen))
+    return splits

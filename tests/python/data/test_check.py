@@ -82,7 +82,7 @@ def test_a_recording_cut_between_events_is_noticed(tmp_path):
 
 
 def test_other_folders_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"must hold annotations/instances_.* got neither"):
+    with pytest.raises(ValueError, match=r"must hold annotations/instances_.* got none of them"):
         data.check_folder(tmp_path)
     with pytest.raises(FileNotFoundError, match="must be a folder, got no such folder"):
         data.check_folder(tmp_path / "none")
