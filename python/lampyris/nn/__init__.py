@@ -23,6 +23,9 @@ from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
 from .monitor import Monitor, Rate, monitor
 from .neuron import IF, LIF, PLIF
 from .norm import TDBatchNorm2d, synchronise_statistics
+from .pooling import AsymCheegerCutPooling, DMoNPooling, JustBalancePooling, MinCutPooling
+from .pooling_input import PoolingOutput, SelectOutput
+from .selection import MLPSelect
 from .stem import Stem, set_time_steps
 from .streaming import Streaming, streaming
 from .time_distributed import TimeDistributed
@@ -37,8 +40,10 @@ __all__ = [
     "LIF",
     "PLIF",
     "AnomalyDetector",
+    "AsymCheegerCutPooling",
     "Concat",
     "Conv2d",
+    "DMoNPooling",
     "DetectionHead",
     "DirectEncoder",
     "Dropout",
@@ -47,13 +52,18 @@ __all__ = [
     "GOATConv",
     "GraphRows",
     "Identity",
+    "JustBalancePooling",
     "LatencyEncoder",
+    "MLPSelect",
     "MSBlock",
     "MaxPool2d",
+    "MinCutPooling",
     "Monitor",
     "NonFiniteError",
     "PoissonEncoder",
+    "PoolingOutput",
     "Rate",
+    "SelectOutput",
     "Stem",
     "Streaming",
     "TDBatchNorm2d",

@@ -24,6 +24,7 @@ from lampyris.ops.kernel_log import KernelRecord, record_kernels  # noqa: E402
 from lampyris.ops.lif import lif  # noqa: E402
 from lampyris.ops.lif_conv2d import lif_conv2d, lif_linear  # noqa: E402
 from lampyris.ops.magnitude_mask import magnitude_mask, nm_mask  # noqa: E402
+from lampyris.ops.mincut_pool import mincut_lift, mincut_pool  # noqa: E402
 from lampyris.ops.pack_spikes import pack_spikes, unpack_spikes  # noqa: E402
 from lampyris.ops.spike_conv2d import spike_conv2d  # noqa: E402
 from lampyris.ops.spike_conv_lif import spike_conv_lif  # noqa: E402
@@ -44,6 +45,8 @@ __all__ = [
     "lif_conv2d",
     "lif_linear",
     "magnitude_mask",
+    "mincut_lift",
+    "mincut_pool",
     "nm_mask",
     "pack_spikes",
     "record_kernels",

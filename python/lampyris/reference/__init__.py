@@ -26,6 +26,7 @@ if importlib.util.find_spec("torch") is not None:
     from lampyris.reference.lif import lif
     from lampyris.reference.lif_conv2d import lif_conv2d, lif_linear
     from lampyris.reference.magnitude_mask import magnitude_mask, nm_mask
+    from lampyris.reference.mincut_pool import mincut_lift, mincut_pool
     from lampyris.reference.pack_spikes import pack_spikes, unpack_spikes
     from lampyris.reference.spike_conv2d import spike_conv2d
     from lampyris.reference.spike_conv_lif import spike_conv_lif
@@ -43,6 +44,8 @@ if importlib.util.find_spec("torch") is not None:
         "lif_conv2d",
         "lif_linear",
         "magnitude_mask",
+        "mincut_lift",
+        "mincut_pool",
         "nm_mask",
         "pack_spikes",
         "spike_conv2d",
