@@ -6,8 +6,11 @@ Each task is a typed function in a module of its own that imports torch in its b
 from __future__ import annotations
 
 from lampyris.cli.graph_nodes import nodes
+from lampyris.cli.graph_pooling import autoencoder, clustering
 
 # lampyris graph --help lists these with the first lines of their docstrings.
 command = {
     "nodes": nodes,
+    "clustering": clustering,
+    "autoencoder": autoencoder,
 }

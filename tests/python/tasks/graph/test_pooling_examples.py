@@ -1,0 +1,28 @@
+"""The examples in the docstrings of the pooling tasks run as printed."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import pytest
+
+MODULES = {
+    "autoencoder": 0,
+    "cluster_sets": 4,
+    "clustering": 2,
+    "levels": 1,
+    "message_passing": 3,
+    "pictures": 1,
+    "poolers": 1,
+}
+
+
+@pytest.mark.parametrize(("module", "examples"), MODULES.items())
+def test_examples(module, examples):
+    found = importlib.import_module(f"lampyris.tasks.graph.{module}")
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    tests = [test for test in finder.find(found) if test.examples]
+    assert len(tests) == examples
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert all(runner.run(test).failed == 0 for test in tests)
