@@ -1,4 +1,4 @@
-// lampyris._native.events: Prophesee .dat files and binning to frames.
+// lampyris._native.events: Prophesee .dat files.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "bindings/event_arrays.h"
 #include "core/error.h"
-#include "events/binning.h"
 #include "events/dat_file.h"
 
 namespace py = pybind11;
@@ -47,17 +47,6 @@ py::tuple read_events(const DatFile& dat, int64_t first, int64_t last) {
   return py::make_tuple(t, x, y, polarity);
 }
 
-py::array_t<uint8_t> read_frames(const DatFile& file, int64_t end_us, int64_t bin_us,
-                                 int64_t time_steps, int64_t height, int64_t width) {
-  const BinWindow window{end_us, bin_us, time_steps, height, width};
-  check_bin_window(window);
-  py::array_t<uint8_t> frames({time_steps, int64_t{2}, height, width});
-  uint8_t* out = frames.mutable_data();
-  py::gil_scoped_release release;
-  bin_events(file.view(), window, out);
-  return frames;
-}
-
 }  // namespace
 
 void bind_events(py::module_& m) {
@@ -80,14 +69,14 @@ void bind_events(py::module_& m) {
           "lower_bound", [](const DatFile& f, int64_t t) { return f.view().lower_bound(t); },
           py::arg("t"))
       .def("read", &read_events, py::arg("first"), py::arg("last"))
-      .def("frames", &read_frames, py::arg("end_us"), py::arg("bin_us"), py::arg("time_steps"),
-           py::arg("height"), py::arg("width"))
+      .def("frames", &render_dat, py::arg("request"))
       .def(
           "check",
           [](const DatFile& f, int64_t height, int64_t width) {
             return f.view().check(height, width);
           },
           py::arg("height"), py::arg("width"), py::call_guard<py::gil_scoped_release>());
+  bind_event_frames(m);
 }
 
 }  // namespace lampyris

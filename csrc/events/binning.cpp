@@ -1,9 +1,8 @@
 #include "events/binning.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "core/error.h"
+#include "events/block_readers.h"
+#include "events/frames.h"
 
 namespace lampyris {
 
@@ -32,26 +31,8 @@ void check_bin_window(const BinWindow& window) {
 
 void bin_events(const DatView& file, const BinWindow& window, uint8_t* frames) {
   check_bin_window(window);
-  std::fill_n(frames, window.elements(), uint8_t{0});
-  const int64_t start = window.start_us();
-  const int64_t pixels = window.height * window.width;
-  const int64_t last = file.lower_bound(window.end_us);
-  int64_t earliest = std::max<int64_t>(start, 0);
-  for (int64_t i = file.lower_bound(start); i < last; ++i) {
-    const Event e = file.event(i);
-    if (e.t < earliest || e.t >= window.end_us) {
-      fail("event file: {}: event times must not decrease, got {} us at event {} after {} us",
-           file.name(), e.t, i, earliest);
-    }
-    if (e.x >= window.width || e.y >= window.height) {
-      fail("event file: {}: event {} must lie within {} x {} pixels, got y {}, x {}", file.name(),
-           i, window.height, window.width, e.y, e.x);
-    }
-    earliest = e.t;
-    const int64_t bin = (static_cast<int64_t>(e.t) - start) / window.bin_us;
-    uint8_t& count = frames[(bin * 2 + e.polarity) * pixels + e.y * window.width + e.x];
-    if (count != std::numeric_limits<uint8_t>::max()) ++count;
-  }
+  DatReader reader(file, event_window(window));
+  render_frames(reader, window, {}, frames);
 }
 
 }  // namespace lampyris

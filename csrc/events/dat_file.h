@@ -50,7 +50,10 @@ class DatView {
   int64_t size() const { return size_; }
 
   // 0 <= index < size().
-  Event event(int64_t index) const { return decode_event(data_ + index * kDatEventBytes); }
+  Event event(int64_t index) const { return decode_event(record(index)); }
+
+  // The 8 bytes of an event, 0 <= index < size(); the following ones lie behind it.
+  const uint8_t* record(int64_t index) const { return data_ + index * kDatEventBytes; }
 
   // Number of events before time t (us), by bisection; meaningful for sorted times, safe for any.
   int64_t lower_bound(int64_t t) const;

@@ -155,7 +155,7 @@ def _gen1(root: Path, deep: bool, problems: list[str]) -> list[SplitReport]:
         pairs = recordings(root / name)
         for dat, npy in pairs:
             file = _open_events(dat, problems)
-            events += len(file) if file else 0
+            events += 0 if file is None else len(file)
             _check_recording(file, npy, names, split, problems, deep)
         split.detail = f"{len(pairs)} recordings, {events} events"
         splits.append(split)
@@ -180,13 +180,13 @@ def _check_recording(
     problems: list[str],
     deep: bool,
 ) -> None:
-    size = (file and file.size) or GEN1_SIZE
+    size = (None if file is None else file.size) or GEN1_SIZE
     try:
         table = read_boxes(npy, len(names), problems.append)
     except (OSError, ValueError) as error:
         problems.append(_plain(error))
         table = None
-    if deep and file:
+    if deep and file is not None:
         problems.extend(f"{file.path}: {line}" for line in file.problems(size))
     if table is None:
         return

@@ -1,4 +1,4 @@
-"""Prophesee .dat event files: reading (memory-mapped, in C++) and writing."""
+"""Prophesee event files: reading .dat and raw EVT2, EVT3 (memory-mapped, in C++), writing .dat."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from lampyris import _native
+from lampyris.data.representations import Representation, repeated, request
 from lampyris.files import atomic_write
 
 __all__ = ["EventFile", "write_dat"]
@@ -15,14 +16,17 @@ MAX_SIDE = 1 << 14
 
 
 class EventFile:
-    """A recording: events sorted by time, read on demand. Format: facts of the Prophesee toolbox.
+    """A recording: events sorted by time, read on demand.
+
+    A ``.dat`` file is its own index (records of 8 bytes); a ``.raw`` one (EVT2, EVT3) is decoded once on
+    first use, and the state of the decoder kept every 16,384 words, so that any window is random access too.
 
     Args:
-        path: a ``*_td.dat`` file.
+        path: a ``*_td.dat`` or ``*.raw`` file.
 
     Raises:
         FileNotFoundError, OSError: the file cannot be opened.
-        ValueError: the header is broken, or the file does not hold whole 8-byte 2-D events.
+        ValueError: the header is broken, or the file does not hold whole events of a known kind.
 
     Example:
         >>> import tempfile, numpy as np
@@ -35,7 +39,8 @@ class EventFile:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = os.fspath(path)
-        self._file = _native.events.DatFile(os.fsencode(self.path))
+        kind = _native.events.EvtFile if self.path.endswith(".raw") else _native.events.DatFile
+        self._file = kind(os.fsencode(self.path))
 
     def __reduce__(self):
         return EventFile, (self.path,)
@@ -47,41 +52,56 @@ class EventFile:
     def size(self) -> tuple[int, int] | None:
         """Height and width of the sensor, when the header states both."""
         height, width = self._file.height, self._file.width
-        return None if height is None or width is None else (height, width)
+        return (height, width) if height and width else None
 
     def read(self, first: int = 0, last: int | None = None) -> tuple[np.ndarray, ...]:
-        """Events first..last-1 as t uint32 (us), x uint16, y uint16, polarity uint8 (1: brighter), each [n].
+        """Events first..last-1 as t (us; uint32, of raw files int64), x, y uint16, polarity uint8, each [n].
 
         Raises:
             IndexError: the range is not within the file.
         """
         return self._file.read(first, len(self) if last is None else last)
 
-    def frames(self, end_us: int, window_us: int, time_steps: int, size: tuple[int, int]) -> np.ndarray:
-        """Counts of the events in [end_us - window_us, end_us), in ``time_steps`` equal bins.
+    def lower_bound(self, t: int) -> int:
+        """Number of events before time ``t`` (us)."""
+        return self._file.lower_bound(t)
+
+    def window(self, start_us: int, end_us: int) -> tuple[np.ndarray, ...]:
+        """The events in [start_us, end_us), columns as of ``read``."""
+        return self._file.read(self.lower_bound(start_us), self.lower_bound(end_us))
+
+    def frames(
+        self,
+        end_us: int,
+        window_us: int,
+        time_steps: int,
+        size: tuple[int, int],
+        representation: Representation | None = None,
+    ) -> np.ndarray:
+        """Frames of the events in [end_us - window_us, end_us), in ``time_steps`` equal steps.
 
         Args:
             end_us: end of the window, exclusive: nothing at or after it is seen.
             window_us: length, a multiple of ``time_steps``. What lies before time 0 stays empty.
-            time_steps: number of bins T.
+            time_steps: number of steps T.
             size: height and width of the sensor.
+            representation: see ``data.representation``; None: counts.
 
         Returns:
-            uint8 [T, 2, H, W], darker then brighter events, each count saturating at 255.
+            uint8 [T, C, H, W]; counts: darker then brighter events, each saturating at 255.
 
         Raises:
             ValueError: an argument out of range, an event of the window outside the sensor or out of order.
         """
-        if time_steps < 1 or window_us < 1 or window_us % time_steps:
-            raise ValueError(
-                "bin_events: window must be a positive multiple of time_steps, "
-                f"got {window_us} us, {time_steps} steps"
-            )
-        return self._file.frames(end_us, window_us // time_steps, time_steps, *size)
+        chosen = representation or Representation()
+        wanted = request(end_us, window_us, time_steps, size, chosen)
+        return repeated(self._file.frames(wanted), chosen)
 
     def problems(self, size: tuple[int, int]) -> list[str]:
         """Read every event; one line for each kind of defect (order, position)."""
         found = []
+        if not len(self):
+            found.append("a recording must hold events, got none")
         check = self._file.check(*size)
         if check.unsorted:
             found.append(
@@ -93,6 +113,9 @@ class EventFile:
                 f"events must lie within {size[0]} x {size[1]} pixels, got {check.outside} outside, "
                 f"first event {check.first_outside}"
             )
+        skipped = getattr(self._file, "skipped", 0)
+        if skipped:
+            found.append(f"events must follow a time and a row, got {skipped} without")
         return found
 
 

@@ -71,16 +71,24 @@ def class_names(root: str | os.PathLike) -> tuple[str, ...]:
 
 
 def recordings(folder: Path) -> list[tuple[Path, Path]]:
-    """The pairs ``*_td.dat``, ``*_bbox.npy`` below a folder, sorted; one of a pair may be missing."""
+    """The pairs of events and ``<name>_bbox.npy`` below a folder, sorted; one of a pair may be missing.
+
+    Events are ``<name>_td.dat``, ``<name>_td.raw`` or ``<name>.raw``; the first name where there is none.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(f"gen1: {folder} must be a folder of recordings, got no such folder")
-    names = {str(p)[: -len("_td.dat")] for p in folder.rglob("*_td.dat")}
-    names |= {str(p)[: -len("_bbox.npy")] for p in folder.rglob("*_bbox.npy")}
-    return [(Path(f"{name}_td.dat"), Path(f"{name}_bbox.npy")) for name in sorted(names)]
+    events: dict[str, Path] = {}
+    for suffix in ("_td.dat", "_td.raw", ".raw"):
+        for path in folder.rglob(f"*{suffix}"):
+            events.setdefault(str(path).removesuffix(suffix).removesuffix("_td"), path)
+    names = {*events} | {str(p)[: -len("_bbox.npy")] for p in folder.rglob("*_bbox.npy")}
+    return [(events.get(name, Path(f"{name}_td.dat")), Path(f"{name}_bbox.npy")) for name in sorted(names)]
 
 
 class Gen1Folder:
     """One split of a Gen1-format folder: ``<root>/<split>/**/<name>_td.dat`` with ``<name>_bbox.npy``.
+
+    Raw recordings (EVT2, EVT3) may take the place of the ``.dat`` files.
 
     Boxes are cut to the frame; those without area, or refused by ``boxes``, are left out, and so are
     label times without any box.

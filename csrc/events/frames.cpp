@@ -1,0 +1,165 @@
+#include "events/frames.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/error.h"
+
+namespace lampyris {
+
+namespace {
+
+// Calls add(step, first, last) for the runs of a block that fall into one step of `length` us.
+template <class Add>
+void for_steps(const EventBlock& block, int64_t length, int64_t& step, const Add& add) {
+  int64_t first = 0;
+  while (first < block.size) {
+    if (block.t[first] >= (step + 1) * length) step = block.t[first] / length;
+    const int64_t end = (step + 1) * length;
+    const int64_t last =
+        block.t[block.size - 1] < end
+            ? block.size
+            : std::lower_bound(block.t + first, block.t + block.size, end) - block.t;
+    add(step, first, last);
+    first = last;
+  }
+}
+
+void count(BlockReader& reader, const BinWindow& window, const FrameOptions& options,
+           uint8_t* frames) {
+  const int64_t pixels = window.height * window.width;
+  const int64_t parts = options.parts;
+  const auto cutoff = static_cast<uint8_t>(options.cutoff);
+  std::fill_n(frames, window.time_steps * 2 * parts * pixels, uint8_t{0});
+  EventBlock block;
+  int64_t part = 0;
+  while (reader.next(block, static_cast<uint32_t>(parts * pixels))) {
+    for_steps(block, window.bin_us / parts, part, [&](int64_t at, int64_t first, int64_t last) {
+      uint8_t* base = frames + (at / parts * 2 * parts + at % parts) * pixels;
+      for (int64_t i = first; i < last; ++i) {
+        uint8_t& cell = base[block.cell[i]];
+        cell = static_cast<uint8_t>(cell + (cell < cutoff));
+      }
+    });
+  }
+}
+
+void last_polarity(BlockReader& reader, const BinWindow& window, uint8_t* frames) {
+  const int64_t pixels = window.height * window.width;
+  const auto stride = static_cast<uint32_t>(pixels);
+  std::fill_n(frames, window.time_steps * pixels, kNoEvent);
+  EventBlock block;
+  int64_t step = 0;
+  while (reader.next(block, stride)) {
+    for_steps(block, window.bin_us, step, [&](int64_t at, int64_t first, int64_t last) {
+      uint8_t* base = frames + at * pixels;
+      for (int64_t i = first; i < last; ++i) {
+        const uint32_t brighter = block.cell[i] >= stride;
+        base[block.cell[i] - brighter * stride] = static_cast<uint8_t>(0 - brighter);
+      }
+    });
+  }
+}
+
+void surface(BlockReader& reader, const BinWindow& window, double tau_us, uint8_t* frames) {
+  const int64_t cells = 2 * window.height * window.width;
+  std::fill_n(frames, window.time_steps * cells, uint8_t{0});
+  std::vector<int64_t> last_t(static_cast<size_t>(cells), -1);
+  int64_t written = 0;  // steps whose frame is done
+  const auto write_until = [&](int64_t step) {
+    for (; written < step; ++written) {
+      const int64_t end = (written + 1) * window.bin_us;
+      uint8_t* out = frames + written * cells;
+      for (int64_t i = 0; i < cells; ++i) {
+        const int64_t t = last_t[static_cast<size_t>(i)];
+        if (t < 0) continue;
+        const double value = 255 * std::exp(static_cast<double>(t - end) / tau_us);
+        out[i] = static_cast<uint8_t>(std::floor(value + 0.5));
+      }
+    }
+  };
+  EventBlock block;
+  int64_t step = 0;
+  while (reader.next(block, static_cast<uint32_t>(cells / 2))) {
+    for_steps(block, window.bin_us, step, [&](int64_t at, int64_t first, int64_t last) {
+      write_until(at);
+      for (int64_t i = first; i < last; ++i) last_t[block.cell[i]] = block.t[i];
+    });
+  }
+  write_until(window.time_steps);
+}
+
+void voxels(BlockReader& reader, const BinWindow& window, uint8_t* frames) {
+  const int64_t cells = 2 * window.height * window.width;
+  std::fill_n(frames, window.time_steps * cells, uint8_t{0});
+  const int64_t length = window.bin_us * window.time_steps;
+  const int64_t scale = kVoxelUnit * (window.time_steps - 1);
+  const auto add = [&](int64_t step, uint32_t cell, int64_t units) {
+    uint8_t& sum = frames[step * cells + cell];
+    sum = static_cast<uint8_t>(std::min<int64_t>(sum + units, 255));
+  };
+  EventBlock block;
+  while (reader.next(block, static_cast<uint32_t>(cells / 2))) {
+    for (int64_t i = 0; i < block.size; ++i) {
+      const int64_t position = block.t[i] * scale / length;
+      const int64_t step = position / kVoxelUnit, later = position % kVoxelUnit;
+      add(step, block.cell[i], kVoxelUnit - later);
+      if (later > 0) add(step + 1, block.cell[i], later);
+    }
+  }
+}
+
+}  // namespace
+
+int64_t frame_channels(const FrameOptions& options) {
+  switch (options.kind) {
+    case Representation::kCounts:
+      return 2 * options.parts;
+    case Representation::kPolarity:
+      return 1;
+    default:
+      return 2;
+  }
+}
+
+void check_frames(const BinWindow& window, const FrameOptions& options) {
+  check_bin_window(window);
+  if (options.kind == Representation::kCounts) {
+    if (options.parts < 1 || window.bin_us % options.parts != 0) {
+      fail("bin_events: parts must divide a step of {} us, got {}", window.bin_us, options.parts);
+    }
+    if (options.cutoff < 1 || options.cutoff > 255) {
+      fail("bin_events: cutoff must be 1..255, got {}", options.cutoff);
+    }
+    if (window.elements() > kMaxBinElements / options.parts) {
+      fail("bin_events: frames must have at most {} elements, got [{}, {}, {}, {}]",
+           kMaxBinElements, window.time_steps, 2 * options.parts, window.height, window.width);
+    }
+  }
+  if (options.kind == Representation::kSurface &&
+      !(options.tau_us > 0 && std::isfinite(options.tau_us))) {
+    fail("bin_events: tau must be positive, got {} us", options.tau_us);
+  }
+  // position = t * 32 (T - 1) must fit 63 bits; t < kMaxWindowUs = 2^40.
+  if (options.kind == Representation::kVoxel && window.time_steps > (1 << 16)) {
+    fail("bin_events: voxel grids must have at most {} steps, got {}", 1 << 16, window.time_steps);
+  }
+}
+
+void render_frames(BlockReader& reader, const BinWindow& window, const FrameOptions& options,
+                   uint8_t* frames) {
+  check_frames(window, options);
+  switch (options.kind) {
+    case Representation::kCounts:
+      return count(reader, window, options, frames);
+    case Representation::kPolarity:
+      return last_polarity(reader, window, frames);
+    case Representation::kSurface:
+      return surface(reader, window, options.tau_us, frames);
+    case Representation::kVoxel:
+      return voxels(reader, window, frames);
+  }
+}
+
+}  // namespace lampyris
