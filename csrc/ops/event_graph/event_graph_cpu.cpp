@@ -1,12 +1,9 @@
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 
 #include "core/error.h"
 #include "cpu/dispatch.h"
 #include "ops/event_graph/event_graph.h"
+#include "ops/event_graph/event_graph_lanes.h"
 
 namespace lampyris {
 
@@ -15,53 +12,6 @@ namespace {
 constexpr int32_t kNone = -1;
 // Up to this many candidates are ranked by counting, all against all.
 constexpr int kMostRanked = 64;
-constexpr int kLanes = 16;
-
-// Appends the events of line[0..count) that are not below `oldest` and gives how many; up to kLanes
-// are written behind them.
-template <class Any>
-LAMPYRIS_INLINE int keep_recent(Any, const int32_t* line, int count, int32_t oldest,
-                                int32_t* out) {
-  int kept = 0;
-  for (int i = 0; i < count; ++i) {
-    out[kept] = line[i];
-    kept += line[i] >= oldest;
-  }
-  return kept;
-}
-
-// How many of events[0..count), filled up to kLanes with -1, are newer than `event`.
-template <class Any>
-LAMPYRIS_INLINE int32_t newer_than(Any, const int32_t* events, int count, int32_t event) {
-  int32_t newer = 0;
-  for (int i = 0; i < count; ++i) newer += events[i] > event;
-  return newer;
-}
-
-#if defined(__x86_64__)
-LAMPYRIS_TARGET_AVX512 inline int keep_recent(Avx512, const int32_t* line, int count,
-                                                       int32_t oldest, int32_t* out) {
-  int kept = 0;
-  for (int i = 0; i < count; i += kLanes) {
-    const auto lanes = static_cast<__mmask16>(count - i < kLanes ? (1 << (count - i)) - 1 : 0xFFFF);
-    const __m512i events = _mm512_maskz_loadu_epi32(lanes, line + i);
-    const __mmask16 recent = _mm512_mask_cmpge_epi32_mask(lanes, events, _mm512_set1_epi32(oldest));
-    _mm512_storeu_si512(out + kept, _mm512_maskz_compress_epi32(recent, events));
-    kept += __builtin_popcount(recent);
-  }
-  return kept;
-}
-
-LAMPYRIS_TARGET_AVX512 inline int32_t newer_than(Avx512, const int32_t* events, int count,
-                                                          int32_t event) {
-  int32_t newer = 0;
-  for (int i = 0; i < count; i += kLanes) {
-    newer += __builtin_popcount(_mm512_cmpgt_epi32_mask(_mm512_loadu_si512(events + i),
-                                                        _mm512_set1_epi32(event)));
-  }
-  return newer;
-}
-#endif
 
 // The newest event of every pixel, framed by `radius` empty pixels, and the one before each event
 // at its pixel. Events count from the oldest one that can matter.
@@ -77,6 +27,10 @@ struct PixelLists {
 
   int64_t pitch;
   std::vector<int32_t> newest, previous;
+};
+
+struct Buffers {
+  int32_t *candidates, *rank, *out;
 };
 
 template <class Target>
@@ -96,21 +50,30 @@ struct Heads {
     return count;
   }
 
-  // Every event of `count` lists that is not too old, or -1 when they are more than kMostRanked.
-  LAMPYRIS_INLINE int unroll(int count, int32_t oldest, int32_t* candidates) const {
+  // The newest events of `count` lists that are not too old, graph.max_neighbours of them at most:
+  // out[k] = now - event, newest first. -1 when it takes more than kMostRanked to rank them.
+  LAMPYRIS_INLINE int merge(int count, int32_t oldest, int32_t now, const Buffers& buffers) const {
+    int32_t* const candidates = buffers.candidates;
+    const int limit = graph.max_neighbours;
     int found = 0;
     while (count > 0) {
-      if (found + count > kMostRanked) return -1;
-      int left = 0;
-      for (int i = 0; i < count; ++i) {
-        const int32_t event = heads[i], before = lists.previous[static_cast<size_t>(event)];
-        candidates[found++] = event;
-        heads[left] = before;
-        left += before >= oldest;
+      if (found + count > kMostRanked) {
+        if (found < limit) return -1;
+        // Only what is newer than the last of the newest so far still matters.
+        rank_newest(Target{}, candidates, found, 0, limit, buffers.rank, buffers.out);
+        for (int k = 0; k < limit; ++k) candidates[k] = -buffers.out[k];
+        found = limit;
+        oldest = candidates[limit - 1];
+        count = keep_recent(Target{}, heads, count, oldest, heads);
+        if (found + count > kMostRanked) return -1;
+        continue;
       }
+      const int left =
+          step_back(Target{}, lists.previous.data(), heads, count, oldest, candidates + found);
+      found += count;
       count = left;
     }
-    return found;
+    return rank_newest(Target{}, candidates, found, now, limit, buffers.rank, buffers.out);
   }
 };
 
@@ -122,7 +85,7 @@ struct EventRows {
     int32_t* const previous = lists->previous.data();
     std::vector<int32_t> memory(static_cast<size_t>(g.pixels() + kLanes));
     const Heads<Target> heads{g, *lists, memory.data()};
-    alignas(64) int32_t candidates[kMostRanked + kLanes];
+    alignas(64) int32_t candidates[kMostRanked + kLanes], rank[kMostRanked + kLanes];
     std::vector<int32_t> row(static_cast<size_t>(std::max(g.max_neighbours, kMostRanked)));
     int32_t* const out = row.data();
     int32_t oldest = 0;
@@ -130,14 +93,9 @@ struct EventRows {
       const int64_t place = lists->place(g, x[i], y[i]);
       if (i >= warm) {
         while (too_old(g, t[oldest], t[i])) ++oldest;
-        int32_t found = heads.unroll(heads.collect(place, oldest), oldest, candidates);
-        if (found >= 0) {
-          for (int b = 0; b < kLanes; ++b) candidates[found + b] = -1;
-          for (int a = 0; a < found; ++a) {
-            out[newer_than(Target{}, candidates, found, candidates[a])] = i - candidates[a];
-          }
-          found = std::min(found, g.max_neighbours);
-        } else {
+        int32_t found =
+            heads.merge(heads.collect(place, oldest), oldest, i, {candidates, rank, out});
+        if (found < 0) {
           int32_t* next = out;
           found = newest_events(
               SerialTeam{}, heads.heads, heads.collect(place, oldest), oldest, g.max_neighbours,

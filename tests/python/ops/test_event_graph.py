@@ -43,6 +43,13 @@ def test_equals_reference(count, radius, time_radius, cap, device, isa):
     assert_equals_reference(events(count), device, **FRAME, **options)
 
 
+@pytest.mark.parametrize("radius, cap", [(2, 1), (2, 16), (4, 33), (4, 70), (9, 16)])
+def test_crowds_are_thinned_to_the_newest(radius, cap, device, isa):
+    x, y, t = events(600, seed=2, width=6, height=6)
+    options = {"radius": radius, "time_radius": 10**6, "max_neighbours": cap}
+    assert_equals_reference((x, y, t), device, width=6, height=6, **options)
+
+
 def test_disc_is_exact(device):
     for radius in (0.99, 1, 1.42, 5, 15.9):
         x, y, t = events(300, seed=3, width=60, height=60)
