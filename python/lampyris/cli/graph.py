@@ -5,11 +5,14 @@ Each task is a typed function in a module of its own that imports torch in its b
 
 from __future__ import annotations
 
+from lampyris.cli.graph_measures import betweenness, effective_size
 from lampyris.cli.graph_nodes import nodes
 from lampyris.cli.graph_pooling import autoencoder, clustering
 
 # lampyris graph --help lists these with the first lines of their docstrings.
 command = {
+    "betweenness": betweenness,
+    "effective_size": effective_size,
     "nodes": nodes,
     "clustering": clustering,
     "autoencoder": autoencoder,

@@ -6,6 +6,7 @@ from __future__ import annotations
 def nodes(
     sets: str = "digits karate disease",
     models: str | None = None,
+    file: str | None = None,
     seeds: int = 10,
     steps: int = 300,
     hidden: int = 32,
@@ -18,6 +19,7 @@ def nodes(
     Args:
         sets: of digits, karate, disease, separated by spaces.
         models: names separated by spaces; all when left out.
+        file: FOLDER/ind.NAME of Planetoid, or an .npz file, instead of the sets.
         seeds: runs, each with its own split and weights.
         steps: full-batch steps at most.
         hidden: width between the layers.
@@ -32,6 +34,10 @@ def nodes(
     chosen: list = sets.split()
     if quick:
         chosen, seeds, steps, workers = ["karate"], 2, 20, 1
+    if file is not None:
+        from lampyris.data.graph_files import read_graph
+
+        chosen = [read_graph(file)]
     screen = console()
     results = node_classification(
         chosen,

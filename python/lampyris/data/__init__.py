@@ -41,7 +41,11 @@ _HOMES = {
     "digits_graph": "graph_sets",
     "disease_tree": "graph_sets",
     "karate_club": "graph_sets",
-    "knn_edges": "graph_sets",
+    "GraphCollection": "graph_files",
+    "read_graph": "graph_files",
+    "read_npz": "graph_files",
+    "read_planetoid": "graph_files",
+    "read_tu": "graph_files",
 }
 _MODULES = ("graphs",)
 

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["NodeGraph", "digits_graph", "disease_tree", "karate_club", "knn_edges"]
+from .graphs import knn_graph, undirected
+
+__all__ = ["NodeGraph", "digits_graph", "disease_tree", "karate_club"]
 
 
 @dataclass(frozen=True)
@@ -51,41 +53,6 @@ class NodeGraph:
         )
 
 
-def _both_ways(pairs: np.ndarray) -> Tensor:
-    """[E, 2] pairs -> edge_index [2, 2E'] without repetition, sorted by destination, then source."""
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    both = np.unique(np.concatenate([pairs[:, ::-1], pairs]), axis=0)
-    return torch.from_numpy(np.ascontiguousarray(both[:, ::-1].T)).long()
-
-
-def knn_edges(points: np.ndarray, k: int) -> Tensor:
-    """Edges between each point and its k nearest ones (Euclidean), made symmetric by union.
-
-    Args:
-        points: [N, F].
-        k: neighbours of each point, 1 <= k < N.
-
-    Returns:
-        edge_index [2, E], both directions, without repetition.
-
-    Raises:
-        ValueError: k is out of range.
-
-    Example:
-        >>> import numpy as np
-        >>> knn_edges(np.array([[0.0], [1.0], [3.0]]), 1).tolist()
-        [[1, 0, 2, 1], [0, 1, 1, 2]]
-    """
-    points = np.asarray(points, np.float64)
-    if not 1 <= k < len(points):
-        raise ValueError(f"graph sets: k must be in [1, {len(points)}), got {k}")
-    square = (points**2).sum(1)
-    distance = square[:, None] + square[None] - 2 * points @ points.T
-    np.fill_diagonal(distance, np.inf)
-    near = np.argsort(distance, axis=1, kind="stable")[:, :k]
-    return _both_ways(np.stack([np.repeat(np.arange(len(points)), k), near.ravel()], 1))
-
-
 def digits_graph(k: int = 10) -> NodeGraph:
     """scikit-learn's 1,797 digits of 8 x 8 pixels: features in [0, 1], joined to their k nearest ones.
 
@@ -100,7 +67,7 @@ def digits_graph(k: int = 10) -> NodeGraph:
     return NodeGraph(
         f"digits k-NN, k = {k}",
         torch.from_numpy(pixels).float(),
-        knn_edges(pixels, k),
+        knn_graph(pixels, k),
         torch.from_numpy(labels).long(),
     )
 
@@ -116,7 +83,7 @@ def karate_club() -> NodeGraph:
 
     club = networkx.karate_club_graph()
     labels = [int(club.nodes[n]["club"] != "Mr. Hi") for n in sorted(club)]
-    edges = _both_ways(np.array(list(club.edges), np.int64))
+    edges = undirected(np.array(list(club.edges), np.int64).T, len(labels))
     return NodeGraph("karate club", torch.eye(len(labels)), edges, torch.tensor(labels))
 
 
@@ -159,5 +126,5 @@ def disease_tree(nodes: int = 1044, features: int = 16, *, noise: float = 0.5, s
         ill[node] = ill[parent[node]] and random.random() < chance[node]
     direction = random.standard_normal(features) / np.sqrt(features)
     x = susceptibility[:, None] * direction + noise * random.standard_normal((nodes, features))
-    edges = _both_ways(np.stack([parent[1:], np.arange(1, nodes)], 1))
+    edges = undirected(np.stack([parent[1:], np.arange(1, nodes)]), nodes)
     return NodeGraph("disease tree", torch.from_numpy(x).float(), edges, torch.from_numpy(ill))

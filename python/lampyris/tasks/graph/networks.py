@@ -12,7 +12,7 @@ from .baselines import BASELINES, baseline
 __all__ = ["GOATS", "GOATNetwork", "network"]
 
 GOATS = {
-    "GOAT": {"attention": "gat", "weighting": "none"},
+    "GOAT": {"attention": "gat", "weighting": "none", "skip": False},
     "GOAT-sigmoid": {"attention": "gat", "weighting": "sigmoid"},
     "GOATv2": {"attention": "gatv2", "weighting": "sigmoid"},
 }
