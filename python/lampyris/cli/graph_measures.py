@@ -67,20 +67,21 @@ def _run(
     quick: bool,
 ) -> int:
     from lampyris.console import console
-    from lampyris.tasks.graph.centrality import centrality
+    from lampyris.tasks.graph import centrality_task
 
     try:
         numbers = [int(word) for word in sizes.split()]
     except ValueError:
         raise ValueError(f"sizes must be numbers separated by spaces, got {sizes!r}") from None
     screen = console()
-    results, rest = centrality(
+    results, rest = centrality_task(
         measure,
         [100] if quick else numbers,
         graphs=2 if quick else graphs,
         networks=None if networks is None else networks.split(),
         residual=residual,
         unseen=unseen,
+        others=(2, 1) if quick else None,
         steps=QUICK_STEPS if quick else None,
         workers=1 if quick else workers,
         screen=screen,

@@ -28,8 +28,7 @@ def nodes(
         quick: two seeds and few steps on the karate club, in seconds.
     """
     from lampyris.console import console
-    from lampyris.tasks.graph.node_classification import node_classification
-    from lampyris.tasks.graph.training import Recipe
+    from lampyris.tasks.graph import Recipe, node_task
 
     chosen: list = sets.split()
     if quick:
@@ -39,7 +38,7 @@ def nodes(
 
         chosen = [read_graph(file)]
     screen = console()
-    results = node_classification(
+    results = node_task(
         chosen,
         None if models is None else models.split(),
         seeds=seeds,

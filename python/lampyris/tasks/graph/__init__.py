@@ -18,11 +18,16 @@ _HOME = {
     "Results": "results",
     "autoencoder": "autoencoder",
     "baseline": "baselines",
+    "centrality_task": "centrality",
     "clustering": "clustering",
+    "OverlapGOAT": "overlap",
     "fit": "training",
-    "node_classification": "node_classification",
+    "network": "networks",
+    "node_task": "node_classification",
     "run_jobs": "training",
     "split_nodes": "training",
+    "top2_task": "top2",
+    "xor_task": "xor",
 }
 
 __all__ = sorted(_HOME)

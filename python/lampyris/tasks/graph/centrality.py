@@ -20,7 +20,7 @@ from .overlap import OverlapGOAT, OverlapGraph, overlap_graph
 from .results import Results
 from .training import Recipe, fit, run_jobs, split_nodes
 
-__all__ = ["Family", "Measured", "centrality", "measured_graph"]
+__all__ = ["Family", "Measured", "centrality_task", "measured_graph"]
 
 NETWORKS = ("GCN", "SAGE-mean", "GIN", "GAT", "GOAT", "GOAT-overlap")
 RESIDUAL = ("GIN", "GAT", "GOAT", "GOAT-overlap")
@@ -151,7 +151,7 @@ def _fits(graph: Measured, seed: int) -> dict[str, Tensor]:
     return {row: degree_fit(names, [known], [graph.y[train]])(features) for row, names in FITS.items()}
 
 
-def centrality(
+def centrality_task(
     measure: Literal["betweenness", "effective_size"],
     sizes: list[int] | None = None,
     *,
@@ -159,6 +159,7 @@ def centrality(
     networks: list[str] | None = None,
     residual: bool = True,
     unseen: bool = True,
+    others: tuple[int, int] | None = None,
     steps: int | None = None,
     workers: int | None = None,
     screen=None,
@@ -172,6 +173,7 @@ def centrality(
         networks: rows; `NETWORKS` when None.
         residual: also learn what the quadratic degree fit leaves.
         unseen: also train on other graphs and test on these.
+        others: graphs for training and validation of the unseen test, instead of `FAMILIES`'.
         steps: of every training, instead of the recipes'.
         workers: processes; see `run_jobs`.
         screen: rich console of the progress bar.
@@ -194,7 +196,7 @@ def centrality(
         for size in sizes
     }
     jobs, keys = [], []
-    results = Results(measure, _protocol(measure, sizes, graphs), "test MSE, target scaled to [0, 1]")
+    results = Results(measure, _protocol(measure, sizes, graphs, others), "test MSE, target scaled to [0, 1]")
     rest = Results(f"{measure}_residual", results.protocol, "test MSE / mean square of what degree² leaves")
     for size in sizes:
         for seed, graph in enumerate(tested[size]):
@@ -216,11 +218,9 @@ def centrality(
     if unseen:
         for size in sizes:
             family = FAMILIES[size]
-            others = [
-                measured_graph(measure, size, family.p, OTHERS_SEED + k)
-                for k in range(family.train + family.val)
-            ]
-            train, val = others[: family.train], others[family.train :]
+            count = others or (family.train, family.val)
+            made = [measured_graph(measure, size, family.p, OTHERS_SEED + k) for k in range(sum(count))]
+            train, val = made[: count[0]], made[count[0] :]
             _unseen_fits(results, f"N = {size}, unseen", train, tested[size])
             for name in names:
                 keys.append((results, f"N = {size}, unseen", name, None, None, None))
@@ -261,12 +261,13 @@ def _verdicts(results: Results) -> list[str]:
     return lines
 
 
-def _protocol(measure: str, sizes: list[int], graphs: int) -> str:
+def _protocol(measure: str, sizes: list[int], graphs: int, others: tuple[int, int] | None) -> str:
     families = ", ".join(f"({size}, {FAMILIES[size].p})" for size in sizes)
-    others = ", ".join(f"{FAMILIES[size].train} + {FAMILIES[size].val}" for size in sizes)
+    counts = [others or (FAMILIES[size].train, FAMILIES[size].val) for size in sizes]
     return (
         f"{graphs} Erdos-Renyi graphs (N, p) = {families}, seeds from 0, {measure.replace('_', ' ')} "
         "min-max scaled per graph, 60/20/20 split of the nodes of a graph, identity features, best "
-        f"validation kept, degree fits on the 60 %. Unseen: trained on {others} other graphs, tested on all "
+        f"validation kept, degree fits on the 60 %. Unseen: trained on "
+        f"{', '.join(f'{a} + {b}' for a, b in counts)} other graphs (training + validation), tested on all "
         "nodes of these; features 1, degree, edges among neighbours (GOAT-overlap: degrees and overlaps)"
     )

@@ -13,7 +13,7 @@ from .networks import seeded
 from .results import Results
 from .training import Recipe, fit, run_jobs, split_nodes
 
-__all__ = ["MODELS", "SETS", "accuracy", "label_split", "node_classification"]
+__all__ = ["MODELS", "SETS", "accuracy", "label_split", "node_task"]
 
 MODELS = ("MLP", "GCN", "SAGE-mean", "SAGE-max", "GIN", "GAT", "GATv2", "GOAT", "GOATv2")
 
@@ -90,7 +90,7 @@ def _one(
         return accuracy(model(graph.x, graph.edge_index)[test], graph.y[test])
 
 
-def node_classification(
+def node_task(
     sets: list[str | NodeGraph] | None = None,
     models: list[str] | None = None,
     *,

@@ -20,7 +20,7 @@ from .node_classification import accuracy
 from .results import Results
 from .training import Recipe, fit, run_jobs, split_nodes
 
-__all__ = ["middle_graph", "parity_graph", "xor"]
+__all__ = ["middle_graph", "parity_graph", "xor_task"]
 
 MODELS = ("SAGE-sum", "SAGE-mean", "SAGE-max", "GCN", "GAT", "GATv2", "GOAT", "GOATv2", "GOAT by key")
 RECIPE = Recipe(steps=600, lr=0.01, weight_decay=0.0, patience=200, every=5, clip=1.0)
@@ -137,7 +137,7 @@ def _one(name: str, graph: NodeGraph, readout: str, seed: int, recipe: Recipe) -
         return accuracy(model(graph.x, graph.edge_index)[test], graph.y[test])
 
 
-def xor(
+def xor_task(
     seeds: int = 5,
     models: list[str] | None = None,
     *,
