@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 # First word -> module of lampyris.cli: reports without a checkpoint.
-TOPICS = {"faults": "report_faults", "multiplier": "report_multiplier", "networks": "report_networks"}
+TOPICS = {
+    "faults": "report_faults",
+    "multiplier": "report_multiplier",
+    "networks": "report_networks",
+    "synergy": "report_synergy",
+}
 
 
 def command(
