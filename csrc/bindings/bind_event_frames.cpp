@@ -27,7 +27,8 @@ Representation representation_of(const std::string& name) {
   if (name == "surface") return Representation::kSurface;
   if (name == "voxel") return Representation::kVoxel;
   fail(
-      "bin_events: representation must be counts, histogram, polarity, surface or voxel, got \"{}\"",
+      "bin_events: representation must be counts, histogram, polarity, surface or voxel, "
+      "got \"{}\"",
       name);
 }
 

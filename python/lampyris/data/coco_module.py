@@ -8,6 +8,7 @@ import os
 import zlib
 from pathlib import Path
 
+from lampyris.data.augment_images import ImageAugment
 from lampyris.data.coco import CocoFolder
 from lampyris.data.coco_layout import annotation_file
 from lampyris.data.coco_source import CocoSource
@@ -33,12 +34,14 @@ class CocoDetection(DetectionModule):
         image_size: height and width, or one number for both; a multiple of the network's largest stride.
         batch_size: samples per batch.
         num_workers: loader processes; 0 is best for small cached sets.
-        cache: "memory", "none" or "auto" (memory when all decoded samples fit 1 GiB).
+        cache: "memory", "none", "shards" (on disk) or "auto" (memory when all decoded samples fit 1 GiB).
         horizontal_flip: probability of mirrored training images.
         upscale: False: smaller images are only padded.
         keep_crowd: give crowd regions and areas with validation and test targets ("iscrowd", "area").
         seed: seed of order and flips.
         holdout: part of the training images that is validated on where there is no validation split.
+        augment: mosaic, affine and HSV for training (``ImageAugment.yolo()``: as published); None: none.
+        cache_folder: where ``cache="shards"`` writes; None: the cache.
 
     Example:
         >>> from lampyris import data
@@ -63,8 +66,10 @@ class CocoDetection(DetectionModule):
         keep_crowd: bool = False,
         seed: int = 0,
         holdout: float = 0.1,
+        augment: ImageAugment | None = None,
+        cache_folder: str | None = None,
     ) -> None:
-        super().__init__(batch_size, num_workers, cache, horizontal_flip, seed)
+        super().__init__(batch_size, num_workers, cache, horizontal_flip, seed, augment, cache_folder)
         if not 0.0 < holdout < 1.0:
             raise ValueError(f"data: holdout must be between 0 and 1, got {holdout}")
         self.holdout = holdout
@@ -124,8 +129,8 @@ class YoloDetection(CocoDetection):
 
     Args:
         root: the folder, or its YAML file.
-        image_size, batch_size, num_workers, cache, horizontal_flip, upscale, keep_crowd, seed, holdout: as in
-            CocoDetection.
+        image_size, batch_size, num_workers, cache, horizontal_flip, upscale, keep_crowd, seed, holdout,
+            augment, cache_folder: as in CocoDetection.
     """
 
     def has_split(self, split: str) -> bool:
@@ -143,7 +148,7 @@ class DigitsDetection(CocoDetection):
     Args:
         root: folder of the set; None: the cache.
         variant: "easy" or "hard".
-        batch_size, num_workers, cache, horizontal_flip, seed: as in CocoDetection.
+        batch_size, num_workers, cache, horizontal_flip, seed, augment: as in CocoDetection.
         data_seed: seed of the generation (not of the training order).
         train, val, test: numbers of images.
         image_size: height and width in pixels.
@@ -169,8 +174,10 @@ class DigitsDetection(CocoDetection):
         val: int = 300,
         test: int = 500,
         image_size: int = 80,
+        augment: ImageAugment | None = None,
     ) -> None:
-        super().__init__("", image_size, batch_size, num_workers, cache, horizontal_flip, seed=seed)
+        options = {"seed": seed, "augment": augment}
+        super().__init__("", image_size, batch_size, num_workers, cache, horizontal_flip, **options)
         self._wanted = {"root": root, "variant": variant, "seed": data_seed, "image_size": image_size}
         self._wanted |= {"train": train, "val": val, "test": test}
         self._ready = False
@@ -179,6 +186,7 @@ class DigitsDetection(CocoDetection):
         """Generate the set unless it is there."""
         self.root = digits(**self._wanted)
         self._ready = True
+        super().prepare_data()
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 import torch
 
 from lampyris.data.coco import CocoFolder, open_image
 from lampyris.data.detection_set import Target
-from lampyris.data.letterboxing import letterbox
+from lampyris.data.letterboxing import FILL, letterbox, placement
 
 __all__ = ["CocoSource"]
 
@@ -25,6 +27,8 @@ class CocoSource:
         keep_crowd: keep crowd regions (evaluation only).
     """
 
+    background = FILL
+
     def __init__(
         self, folder: CocoFolder, image_size: tuple[int, int], upscale: bool = True, keep_crowd: bool = False
     ) -> None:
@@ -36,6 +40,21 @@ class CocoSource:
 
     def __len__(self) -> int:
         return len(self.folder.images)
+
+    def content(self, index: int) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of the picture within its letterboxed sample, pixels."""
+        entry = self.folder.images[index]
+        height, width, left, top = placement(entry.height, entry.width, self.image_size, self.upscale)
+        return left, top, left + width, top + height
+
+    def recipe(self) -> dict:
+        """Everything the samples depend on: images by name and size, their boxes, the options."""
+        checksum = 0
+        for image in self.folder.images:
+            entry = (str(image.path), image.height, image.width, image.boxes, image.labels, image.crowd)
+            checksum = zlib.crc32(repr((image.id, *entry, image.areas)).encode(), checksum)
+        options = {"size": self.image_size, "upscale": self.upscale, "keep_crowd": self.keep_crowd}
+        return {"kind": "images", "images": len(self), "checksum": checksum, **options}
 
     def load(self, index: int) -> tuple[torch.Tensor, Target]:
         """Sample uint8 [3, H, W] and target of one image."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from lampyris.data.detection_set import DetectionSet, Source, collate
+from lampyris.data.detection_set import CACHES, Augment, DetectionSet, Source, collate
 from lampyris.data.sampler import EpochSampler, ResumableLoader
+from lampyris.data.shards import ShardedSamples
 
 __all__ = ["DetectionModule"]
 
@@ -31,7 +33,14 @@ class DetectionModule(LightningDataModule):
     batch_dim = 0
 
     def __init__(
-        self, batch_size: int, num_workers: int, cache: str, horizontal_flip: float, seed: int
+        self,
+        batch_size: int,
+        num_workers: int,
+        cache: str,
+        horizontal_flip: float,
+        seed: int,
+        augment: Augment | None = None,
+        cache_folder: str | os.PathLike | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -40,11 +49,15 @@ class DetectionModule(LightningDataModule):
             raise ValueError(f"data: num_workers must be at least 0, got {num_workers}")
         if seed < 0:
             raise ValueError(f"data: seed must be at least 0, got {seed}")
+        if cache not in CACHES:
+            raise ValueError(f"data: cache must be one of {', '.join(CACHES)}, got {cache!r}")
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.cache = cache
         self.horizontal_flip = horizontal_flip
         self.seed = seed
+        self.augment = augment
+        self.cache_folder = cache_folder
         self._sets: dict[str, DetectionSet] = {}
 
     def source(self, split: str) -> Source:
@@ -69,9 +82,33 @@ class DetectionModule(LightningDataModule):
     def dataset(self, split: str) -> DetectionSet:
         """The data set of "train", "val" or "test", read on first use."""
         if split not in self._sets:
-            flip = self.horizontal_flip if split == "train" else 0.0
-            self._sets[split] = DetectionSet(self.source(split), self.cache, flip, self.seed)
+            train = split == "train"
+            flip, augment = (self.horizontal_flip, self.augment) if train else (0.0, None)
+            source = self.source(split)
+            shards = None
+            if self.cache == "shards":
+                shards = ShardedSamples(source, self.cache_folder)
+                if shards.missing():
+                    shards.write(workers=self.num_workers)
+            self._sets[split] = DetectionSet(source, self.cache, flip, self.seed, augment, shards)
         return self._sets[split]
+
+    def prepare_data(self) -> None:
+        """Write missing shards of training and validation, in one process of each host."""
+        if self.cache == "shards":
+            for split in ("train", "val"):
+                self.dataset(split)
+
+    def closing_epoch(self, batches: int) -> int | None:
+        """First epoch without mosaic: ``augment.close_mosaic`` before the trainer's last; None: unknown."""
+        close, trainer = getattr(self.augment, "close_mosaic", 0), self.trainer
+        if not close or trainer is None:
+            return None
+        epochs = trainer.max_epochs if trainer.max_epochs is not None else -1
+        if trainer.max_steps is not None and trainer.max_steps > 0:
+            by_steps = -(-trainer.max_steps * trainer.accumulate_grad_batches // max(batches, 1))
+            epochs = by_steps if epochs < 1 else min(epochs, by_steps)
+        return max(epochs - close, 0) if epochs >= 1 else None
 
     def setup(self, stage: str | None = None) -> None:
         """Read what a stage needs, so that defects show before the first step."""
@@ -81,7 +118,7 @@ class DetectionModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches; an incomplete last batch is dropped when there is a full one."""
         dataset = self.dataset("train")
-        return ResumableLoader(
+        loader = ResumableLoader(
             dataset,
             batch_size=self.batch_size,
             sampler=EpochSampler(dataset, self.seed),
@@ -91,6 +128,8 @@ class DetectionModule(LightningDataModule):
             generator=_own_generator(self.seed),
             persistent_workers=self.num_workers > 0,
         )
+        dataset.closing_epoch = self.closing_epoch(len(loader))
+        return loader
 
     def val_dataloader(self) -> DataLoader:
         """Batches of the validation split, in order."""

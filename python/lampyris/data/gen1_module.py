@@ -5,31 +5,37 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lampyris.data.augment_events import EventAugment
 from lampyris.data.detection_module import DetectionModule, pair
 from lampyris.data.gen1 import BoxFilter, Gen1Folder, class_names
 from lampyris.data.gen1_source import Gen1Source
 from lampyris.data.order_events_set import CLASS_NAMES, order_events
+from lampyris.data.representations import representation as describe
 
 __all__ = ["Gen1Detection", "OrderEventsDetection"]
 
 
 class Gen1Detection(DetectionModule):
-    """Batches of any Gen1-format folder: counts uint8 [T, B, 2, H, W], one sample per label time.
+    """Batches of any Gen1-format folder: frames uint8 [T, B, C, H, W], one sample per label time.
 
-    The window [t - window_us, t) ends at the label, so nothing from its future is seen; channel 0 counts
-    darker, channel 1 brighter events.
+    The window [t - window_us, t) ends at the label, so nothing from its future is seen. By default channel 0
+    counts darker, channel 1 brighter events; see ``data.representation`` for the others.
 
     Args:
         root: folder with ``train/``, ``val/``, ``test/``, each with ``*_td.dat`` and ``*_bbox.npy``.
         time_steps: number of bins T.
         window_us: length of the window, a multiple of T (Gen1 practice: 50 ms a bin).
-        image_size: height and width, at least the sensor's (padded with zeros); None: the sensor's.
+        image_size: height and width; None: the sensor's.
         batch_size: samples per batch.
         num_workers: loader processes.
-        cache: "memory", "none" or "auto" (memory when all frames fit 1 GiB).
+        cache: "memory", "none", "shards" (on disk) or "auto" (memory when all frames fit 1 GiB).
         horizontal_flip: probability of mirrored training samples.
         min_diagonal, min_side, skip_us: boxes that count, see BoxFilter.
         seed: seed of order and flips.
+        representation: name of the frames' content. parts, cutoff, tau_us: its parameters; None: the usual.
+        fit: "pad" to image_size (at least the sensor's) or "stretch", as the published runs do.
+        augment: zoom, drop, jitter and noise for training; None: none.
+        cache_folder: where ``cache="shards"`` writes; None: the cache.
 
     Example:
         >>> from lampyris import data
@@ -39,8 +45,6 @@ class Gen1Detection(DetectionModule):
         ((4, 8, 2, 64, 64), 8, ('right', 'left'))
     """
 
-    in_channels = 2
-    input_exponent = 0
     batch_dim = 1
 
     def __init__(
@@ -57,8 +61,19 @@ class Gen1Detection(DetectionModule):
         min_side: float = 0.0,
         skip_us: int = -1,
         seed: int = 0,
+        representation: str = "counts",
+        parts: int | None = None,
+        cutoff: int | None = None,
+        tau_us: float | None = None,
+        fit: str = "pad",
+        augment: EventAugment | None = None,
+        cache_folder: str | None = None,
     ) -> None:
-        super().__init__(batch_size, num_workers, cache, horizontal_flip, seed)
+        super().__init__(batch_size, num_workers, cache, horizontal_flip, seed, augment, cache_folder)
+        self.representation = describe(representation, parts, cutoff, tau_us)
+        self.in_channels = self.representation.channels
+        self.input_exponent = self.representation.input_exponent
+        self.fit = fit
         if time_steps < 1 or window_us < 1 or window_us % time_steps:
             raise ValueError(
                 f"data: window_us must be a positive multiple of time_steps, got {window_us}, {time_steps}"
@@ -88,7 +103,8 @@ class Gen1Detection(DetectionModule):
 
     def source(self, split: str) -> Gen1Source:
         """Reader of one split."""
-        return Gen1Source(self.folder(split), self.time_steps, self.window_us, self._wanted_size)
+        frames = (self.time_steps, self.window_us, self._wanted_size, self.representation, self.fit)
+        return Gen1Source(self.folder(split), *frames)
 
 
 class OrderEventsDetection(Gen1Detection):
@@ -99,7 +115,7 @@ class OrderEventsDetection(Gen1Detection):
     Args:
         root: folder of the set; None: the cache.
         time_steps: bins T that divide the 200 ms window.
-        batch_size, num_workers, cache, seed: as in Gen1Detection.
+        batch_size, num_workers, cache, seed, representation, augment: as in Gen1Detection.
         data_seed: seed of the generation.
         train, val, test: numbers of samples.
 
@@ -122,8 +138,11 @@ class OrderEventsDetection(Gen1Detection):
         train: int = 1500,
         val: int = 200,
         test: int = 300,
+        representation: str = "counts",
+        augment: EventAugment | None = None,
     ) -> None:
-        super().__init__("", time_steps, 200_000, 64, batch_size, num_workers, cache, seed=seed)
+        options = {"seed": seed, "representation": representation, "augment": augment}
+        super().__init__("", time_steps, 200_000, 64, batch_size, num_workers, cache, **options)
         self._wanted = {"root": root, "seed": data_seed, "train": train, "val": val, "test": test}
         self._ready = False
 
@@ -131,6 +150,7 @@ class OrderEventsDetection(Gen1Detection):
         """Generate the set unless it is there."""
         self.root = order_events(**self._wanted)
         self._ready = True
+        super().prepare_data()
 
     @property
     def class_names(self) -> tuple[str, ...]:

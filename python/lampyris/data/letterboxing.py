@@ -8,7 +8,7 @@ import torch
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-__all__ = ["FILL", "Letterbox", "letterbox"]
+__all__ = ["FILL", "Letterbox", "letterbox", "placement"]
 
 FILL = 114
 
@@ -50,14 +50,23 @@ def letterbox(
     height, width = image.shape[-2:]
     if (height, width) == tuple(size):
         return image, Letterbox((1.0, 1.0), (0, 0))
+    new_height, new_width, left, top = placement(height, width, size, upscale)
+    if (new_height, new_width) != (height, width):
+        image = F.resize(image, [new_height, new_width], InterpolationMode.BILINEAR, antialias=True)
+    right, bottom = size[1] - new_width - left, size[0] - new_height - top
+    image = F.pad(image, [left, top, right, bottom], fill=FILL)
+    return image, Letterbox((new_width / width, new_height / height), (left, top))
+
+
+def placement(
+    height: int, width: int, size: tuple[int, int], upscale: bool = True
+) -> tuple[int, int, int, int]:
+    """Height, width, left and top of an image of ``height`` x ``width`` letterboxed into ``size``, pixels."""
+    if (height, width) == tuple(size):
+        return height, width, 0, 0
     ratio = min(size[0] / height, size[1] / width)
     if not upscale:
         ratio = min(ratio, 1.0)
     new_height = min(size[0], max(1, round(height * ratio)))
     new_width = min(size[1], max(1, round(width * ratio)))
-    if (new_height, new_width) != (height, width):
-        image = F.resize(image, [new_height, new_width], InterpolationMode.BILINEAR, antialias=True)
-    left, top = (size[1] - new_width) // 2, (size[0] - new_height) // 2
-    right, bottom = size[1] - new_width - left, size[0] - new_height - top
-    image = F.pad(image, [left, top, right, bottom], fill=FILL)
-    return image, Letterbox((new_width / width, new_height / height), (left, top))
+    return new_height, new_width, (size[1] - new_width) // 2, (size[0] - new_height) // 2
