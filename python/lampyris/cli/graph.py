@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lampyris.cli.graph_measures import betweenness, effective_size
 from lampyris.cli.graph_nodes import nodes
-from lampyris.cli.graph_pooling import autoencoder, clustering
+from lampyris.cli.graph_pooling import autoencoder, classification, clustering, sbm, segmentation
 from lampyris.cli.graph_top2 import top2
 from lampyris.cli.graph_xor import xor
 
@@ -20,4 +20,7 @@ command = {
     "xor": xor,
     "clustering": clustering,
     "autoencoder": autoencoder,
+    "segmentation": segmentation,
+    "classification": classification,
+    "sbm": sbm,
 }

@@ -1,4 +1,4 @@
-"""``lampyris graph clustering|autoencoder``: what pooling layers find and keep."""
+"""What pooling layers find and keep: clustering, autoencoder, segmentation, classification, sbm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def clustering(
 
     Args:
         graphs: of digits, karate, les_miserables, florentine, southern_women, separated by spaces.
-        methods: names separated by commas; all when left out.
+        methods: names separated by semicolons; all when left out.
         seeds: runs of each method.
         steps: full-batch steps.
         lr: learning rate of Adam.
@@ -30,14 +30,14 @@ def clustering(
     from lampyris.console import console
     from lampyris.tasks.graph.cluster_sets import load_graph_set
     from lampyris.tasks.graph.clustering import agreement
-    from lampyris.tasks.graph.clustering import clustering as task
+    from lampyris.tasks.graph.clustering import clustering_task as task
     from lampyris.tasks.graph.pictures import draw_clusters
 
     chosen = None if graphs is None else graphs.split()
     if quick:
         chosen, seeds, steps, workers = ["karate"], 2, 60, 1
     screen = console()
-    names = None if methods is None else [name.strip() for name in methods.split(",")]
+    names = None if methods is None else [name.strip() for name in methods.split(";")]
     results, first = task(chosen, names, seeds=seeds, steps=steps, lr=lr, workers=workers, screen=screen)
     results.show(screen)
     results.write(folder)
@@ -80,7 +80,7 @@ def autoencoder(
     from pathlib import Path
 
     from lampyris.console import console
-    from lampyris.tasks.graph.autoencoder import autoencoder as task
+    from lampyris.tasks.graph.autoencoder import autoencoder_task as task
     from lampyris.tasks.graph.pictures import draw_points
 
     chosen = None if poolings is None else poolings.split()
@@ -100,4 +100,155 @@ def autoencoder(
         rows.append((next(iter(runs.values()))[0], points, errors))
     draw_points(Path(folder) / "points.png", rows)
     screen.print(f"wrote figures.json, autoencoder.png and points.png in {folder}", highlight=False)
+    return 0
+
+
+def segmentation(
+    pictures: str | None = None,
+    methods: str | None = None,
+    clusters: int = 4,
+    scale: float = 100.0,
+    seeds: int = 5,
+    steps: int = 2000,
+    lr: float = 0.01,
+    folder: str = "runs/graph/segmentation",
+    workers: int | None = None,
+    quick: bool = False,
+) -> int:
+    """Cut pictures into segments: regions grouped by the pooling losses, spectral clustering, k-means.
+
+    Args:
+        pictures: of china, flower, shapes, or files, separated by spaces.
+        methods: of mincut, dmon, total_variation, spectral, k-means, by spaces.
+        clusters: segments of each picture.
+        scale: of the regions; larger: larger.
+        seeds: runs of each method.
+        steps: full-batch steps.
+        lr: learning rate of Adam.
+        folder: for figures.json and the pictures.
+        workers: processes; all cores when left out.
+        quick: one seed and few steps on the drawn picture, in seconds.
+    """
+    from pathlib import Path
+
+    from lampyris.console import console
+    from lampyris.tasks.graph.segmentation import draw_segments
+    from lampyris.tasks.graph.segmentation import segmentation_task as task
+
+    chosen = None if pictures is None else pictures.split()
+    if quick:
+        chosen, seeds, steps, workers = ["shapes"], 1, 60, 1
+    screen = console()
+    names = None if methods is None else methods.split()
+    results, drawn = task(
+        chosen, names, clusters=clusters, scale=scale, seeds=seeds, steps=steps, lr=lr, workers=workers,
+        screen=screen,
+    )  # fmt: skip
+    results.show(screen)
+    results.write(folder)
+    draw_segments(Path(folder) / "segments.png", drawn)
+    screen.print(f"wrote figures.json, segmentation.png and segments.png in {folder}", highlight=False)
+    return 0
+
+
+def classification(
+    sets: str = "easy hard",
+    poolings: str | None = None,
+    per_class: int = 100,
+    largest: int = 80,
+    seeds: int = 5,
+    epochs: int = 200,
+    patience: int = 50,
+    batch: int = 16,
+    lr: float = 2e-3,
+    weight_decay: float = 1e-4,
+    folder: str = "runs/graph/classification",
+    workers: int | None = None,
+    quick: bool = False,
+) -> int:
+    """Classify the Bench graphs: no pooling, minCUT and relatives, DiffPool, Top-K, SAGPool.
+
+    Args:
+        sets: of easy, hard, separated by spaces.
+        poolings: of none, mincut, dmon, just_balance, total_variation, diffpool, topk, sagpool, by spaces.
+        per_class: graphs of each of the three classes.
+        largest: nodes of the largest graph.
+        seeds: runs of each pooling.
+        epochs: passes at most.
+        patience: passes without a better validation error before the end.
+        batch: graphs in a step.
+        lr: learning rate of Adam.
+        weight_decay: L2 of Adam.
+        folder: for figures.json and the picture.
+        workers: processes; all cores when left out.
+        quick: few small graphs, three poolings, two passes, in seconds.
+    """
+    from lampyris.console import console
+    from lampyris.tasks.graph.graph_classification import graph_classification_task as task
+
+    names = None if poolings is None else poolings.split()
+    if quick:
+        names, per_class, largest, seeds, epochs, workers = ["none", "mincut", "topk"], 10, 30, 1, 2, 1
+    screen = console()
+    results = task(
+        sets.split(), names, per_class=per_class, largest=largest, seeds=seeds, epochs=epochs,
+        patience=patience, batch=batch, lr=lr, weight_decay=weight_decay, workers=workers, screen=screen,
+    )  # fmt: skip
+    results.show(screen)
+    results.write(folder)
+    screen.print(f"wrote figures.json and classification.png in {folder}", highlight=False)
+    return 0
+
+
+def sbm(
+    regimes: str | None = None,
+    methods: str | None = None,
+    sizes: str = "1000 4000 16000",
+    tests: int = 3,
+    seeds: int = 3,
+    train_graphs: int = 20,
+    train_nodes: int = 400,
+    steps: int = 300,
+    lr: float = 0.01,
+    folder: str = "runs/graph/sbm",
+    workers: int | None = None,
+    quick: bool = False,
+) -> int:
+    """Train on small stochastic block models without labels, cluster larger ones never seen; NMI and time.
+
+    Args:
+        regimes: of dense, sparse, separated by spaces.
+        methods: names separated by semicolons; all when left out.
+        sizes: nodes of the unseen graphs, separated by spaces.
+        tests: unseen graphs of each size for each seed.
+        seeds: trainings.
+        train_graphs: graphs of a training.
+        train_nodes: nodes of each.
+        steps: one graph each.
+        lr: learning rate of Adam.
+        folder: for figures.json and the pictures.
+        workers: processes; all cores when left out. Times are read while as many run.
+        quick: one regime, one size, few steps, in seconds.
+    """
+    from pathlib import Path
+
+    from lampyris.console import console
+    from lampyris.tasks.graph.block_models import block_models_task as task
+
+    chosen = None if regimes is None else regimes.split()
+    if quick:
+        chosen, sizes, tests, seeds, train_graphs, train_nodes = ["sparse"], "500", 1, 1, 2, 100
+        steps, workers = 20, 1
+    screen = console()
+    names = None if methods is None else [name.strip() for name in methods.split(";")]
+    quality, times = task(
+        names, chosen, sizes=tuple(map(int, sizes.split())), tests=tests, seeds=seeds,
+        train_graphs=train_graphs, train_nodes=train_nodes, steps=steps, lr=lr, workers=workers,
+        screen=screen,
+    )  # fmt: skip
+    screen.print(times.table())
+    quality.show(screen)
+    quality.write(folder)
+    times.draw(Path(folder) / "sbm_time.png")
+    screen.print(f"wrote figures.json, sbm.png and sbm_time.png in {folder}", highlight=False)
     return 0

@@ -14,7 +14,7 @@ from .poolers import make_pooler
 from .results import Results
 from .training import Recipe, fit, run_jobs
 
-__all__ = ["AUTOENCODERS", "PointAutoencoder", "autoencoder", "flat_graph"]
+__all__ = ["AUTOENCODERS", "PointAutoencoder", "autoencoder_task", "flat_graph"]
 
 AUTOENCODERS = ("mincut", "dmon", "just_balance", "total_variation", "diffpool", "topk", "sagpool")
 SHARE = 0.25
@@ -96,7 +96,7 @@ def _one(graph: GraphSet, pooling: str, seed: int, recipe: Recipe) -> Reconstruc
         return Reconstruction(float(error()), points, result.seconds, result.steps)
 
 
-def autoencoder(
+def autoencoder_task(
     poolings: list[str] | None = None,
     *,
     ring_nodes: int = 200,

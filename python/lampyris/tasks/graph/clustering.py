@@ -17,7 +17,7 @@ from .poolers import CLUSTER_POOLERS
 from .results import Results
 from .training import Recipe, fit, run_jobs
 
-__all__ = ["METHODS", "ClusterNet", "Partition", "agreement", "clustering", "partition"]
+__all__ = ["METHODS", "ClusterNet", "Partition", "agreement", "clustering_task", "partition"]
 
 METHODS = ("k-means", "spectral", *CLUSTER_POOLERS, "mincut, best of 4", "dmon, best of 4")
 """Rows of the table; "best of 4" keeps the start with the lowest loss, which needs no labels."""
@@ -167,7 +167,7 @@ def _one(graph: GraphSet, method: str, seed: int, recipe: Recipe) -> Partition:
     return Partition(labels, float("nan"), time.perf_counter() - begin)
 
 
-def clustering(
+def clustering_task(
     graphs: list[str] | None = None,
     methods: list[str] | None = None,
     *,

@@ -11,7 +11,7 @@ from lampyris.files import atomic_write
 
 from .cluster_sets import GraphSet
 
-__all__ = ["draw_clusters", "draw_points", "match_labels", "save"]
+__all__ = ["draw_clusters", "draw_points", "match_labels", "panels", "save"]
 
 NODE_AREA = 4000.0
 """Points^2 that all nodes of a panel share."""
@@ -27,15 +27,15 @@ def save(figure, path: str | Path) -> Path:
     return atomic_write(path, buffer.getvalue())
 
 
-def panels(rows: int, columns: int, size: float = 2.4):
-    """A figure and its axes [rows, columns], without frames."""
+def panels(rows: int, columns: int, size: float = 2.4, height: float | None = None):
+    """A figure and its axes [rows, columns], without frames; a panel is size x height (size) inches."""
     import matplotlib
 
     matplotlib.use("Agg", force=False)
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(
-        rows, columns, figsize=(size * columns, size * rows), squeeze=False, layout="constrained"
+        rows, columns, figsize=(size * columns, (height or size) * rows), squeeze=False, layout="constrained"
     )
     for axis in axes.flat:
         axis.set_axis_off()

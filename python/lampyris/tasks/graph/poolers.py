@@ -95,14 +95,13 @@ class DiffPooling(nn.Module):
             ]
         else:
             square = level.adj.square().sum((1, 2))
-            nodes = torch.full((level.x.shape[0],), level.x.shape[1])
             padded = [s, near, z]
         s_, near_, z_ = padded
         adj = s_.transpose(1, 2) @ near_
         gram = s_.transpose(1, 2) @ s_
         # |A - S S^T|^2 without the N x N matrix
         apart = square - 2 * adj.diagonal(dim1=1, dim2=2).sum(1) + gram.square().sum((1, 2))
-        link = (apart.clamp(min=1e-12).sqrt() / nodes**2).mean()
+        link = apart.clamp(min=1e-12).sqrt().mean()
 
         def lift(coarse: Tensor) -> Tensor:
             fine = s_ @ coarse

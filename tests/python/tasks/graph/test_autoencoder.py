@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lampyris.cli import main
-from lampyris.tasks.graph.autoencoder import AUTOENCODERS, PointAutoencoder, autoencoder, flat_graph
+from lampyris.tasks.graph.autoencoder import AUTOENCODERS, PointAutoencoder, autoencoder_task, flat_graph
 from lampyris.tasks.graph.cluster_sets import grid
 
 
@@ -25,7 +25,7 @@ def test_every_pooling_goes_there_and_back(pooling):
 
 def test_minimum_cut_keeps_what_top_k_loses():
     """The published finding, on a small ring: selecting nodes leaves holes, clusters do not."""
-    results, _ = autoencoder(
+    results, _ = autoencoder_task(
         ["mincut", "topk"], ring_nodes=32, grid_side=4, seeds=1, steps=400, lr=0.01, workers=1
     )
     assert results.mean("ring", "mincut") < 0.02 < 0.1 < results.mean("ring", "topk")
@@ -33,7 +33,7 @@ def test_minimum_cut_keeps_what_top_k_loses():
 
 def test_wrong_names_are_named():
     with pytest.raises(ValueError, match=r"pooling must be one of .*, got 'none'"):
-        autoencoder(["none"])
+        autoencoder_task(["none"])
 
 
 def test_command(tmp_path, capsys):

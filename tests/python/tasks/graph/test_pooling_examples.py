@@ -8,13 +8,17 @@ import importlib
 import pytest
 
 MODULES = {
-    "autoencoder": 0,
+    "bench_graphs": 1,
+    "block_models": 1,
     "cluster_sets": 4,
     "clustering": 2,
+    "graph_classification": 1,
     "levels": 1,
     "message_passing": 3,
     "pictures": 1,
     "poolers": 1,
+    "regions": 2,
+    "stochastic_blocks": 1,
 }
 
 
