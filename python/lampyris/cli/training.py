@@ -18,6 +18,7 @@ from lampyris.files import atomic_write
 from lampyris.tasks.detection import (
     DetectionTask,
     DetectionWriter,
+    EvaluationReport,
     ExactResume,
     ResultsTable,
     SamplePictures,
@@ -62,6 +63,12 @@ class DetectionCLI(LightningCLI):
         parser.add_argument("--folder", type=str, default="runs/detector", help="where the run is written")
         if self.command == "validate":
             parser.add_argument("--split", type=str, default="val", help="val or test")
+            parser.add_argument(
+                "--protocols",
+                type=list[str] | str,
+                default=["coco"],
+                help="how boxes are counted: all, or some of coco, gen1, 1mpx, prophesee, sfod, ems_yolo",
+            )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         try:
@@ -101,6 +108,9 @@ class DetectionCLI(LightningCLI):
         if fit:
             callbacks = [*callbacks, ExactResume(), ResultsTable(str(self.folder)), SamplePictures()]
             callbacks += [_last(self.folder), _best(self.folder)]
+        if self.command == "validate":
+            report = EvaluationReport(self.folder / "evaluation", self.options.protocols)
+            callbacks = [*callbacks, report]
         if self.command == "predict":
             callbacks = [*callbacks, DetectionWriter(self.folder / "predictions")]
         config["default_root_dir"] = config.get("default_root_dir") or str(self.folder)

@@ -77,6 +77,9 @@ class Gen1Source:
     def load(self, index: int, alter: Alter | None = None) -> tuple[torch.Tensor, Target]:
         """Sample uint8 [T, C, H, W] and target of one label; image_id is the index.
 
+        Targets also hold "t" int64 [n], the label time in us, and for stretched frames "stretch" float32 [n, 2],
+        sample pixels per sensor pixel along x and y: evaluation protocols speak of sensor pixels.
+
         ``alter(events, start_us, end_us, size)`` changes the events of the window first.
         """
         label = self.folder.labels[index]
@@ -98,7 +101,11 @@ class Gen1Source:
             )
         boxes, classes = torch.from_numpy(label.boxes), torch.from_numpy(label.classes)
         sample, boxes = self._fitted(torch.from_numpy(frames), boxes)
-        return sample, {"boxes": boxes, "labels": classes, "image_id": index}
+        target: Target = {"boxes": boxes, "labels": classes, "image_id": index}
+        target["t"] = torch.full((len(boxes),), label.t)
+        if self.fit != "pad" and self.sample_shape[2:] != size:
+            target["stretch"] = self._stretch(boxes).expand(len(boxes), 2)
+        return sample, target
 
     def _fitted(self, frames: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         size, wanted = self.folder.size, self.sample_shape[2:]
@@ -111,4 +118,8 @@ class Gen1Source:
         smooth = self.representation.kind == "polarity"
         mode = InterpolationMode.BILINEAR if smooth else InterpolationMode.NEAREST_EXACT
         frames = F.resize(frames, list(wanted), mode, antialias=False)
-        return frames, boxes * boxes.new_tensor([wanted[1] / size[1], wanted[0] / size[0]] * 2)
+        return frames, boxes * self._stretch(boxes).repeat(2)
+
+    def _stretch(self, boxes: torch.Tensor) -> torch.Tensor:
+        size, wanted = self.folder.size, self.sample_shape[2:]
+        return boxes.new_tensor([wanted[1] / size[1], wanted[0] / size[0]])

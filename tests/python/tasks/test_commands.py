@@ -54,8 +54,12 @@ def test_written_config_runs_again(run_folder, tmp_path):
 
 def test_validate_and_predict(run_folder, small, tmp_path, capsys):
     checkpoint = ["--ckpt_path", str(run_folder / "last.ckpt"), "--folder", str(tmp_path)]
-    assert main(["validate", *small, *checkpoint, "--split", "test"]) == 0
-    assert "ap50" in capsys.readouterr().out
+    assert main(["validate", *small, *checkpoint, "--split", "test", "--protocols", "[coco, ems_yolo]"]) == 0
+    printed = capsys.readouterr().out
+    assert "ap50" in printed and "ems_yolo" in printed
+    names = {"evaluation.json", "curves.png", "confusion.png", "worst.png"}
+    assert names <= {path.name for path in (tmp_path / "evaluation").iterdir()}
+    assert "protocol must be one of" in fails(capsys, "validate", *small, *checkpoint, "--protocols", "[coc]")
     assert main(["predict", *small, *checkpoint]) == 0
     found = json.loads((tmp_path / "predictions" / "detections.json").read_text())
     assert isinstance(found, list)

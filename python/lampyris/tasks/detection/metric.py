@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
@@ -36,7 +37,13 @@ class DetectionMetric(torch.nn.Module):
     def __init__(self, class_names: Sequence[str] | None = None) -> None:
         super().__init__()
         self.class_names = None if class_names is None else list(class_names)
-        self.average_precision = MeanAveragePrecision(class_metrics=True, backend="faster_coco_eval")
+        # COCO's own float64 thresholds: torchmetrics' float32 ones lie above some recalls such as 0.6.
+        self.average_precision = MeanAveragePrecision(
+            class_metrics=True,
+            backend="faster_coco_eval",
+            iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(),
+            rec_thresholds=np.linspace(0.0, 1.0, 101).tolist(),
+        )
         self.average_precision.warn_on_many_detections = False
 
     def update(self, detections: Sequence[dict[str, Tensor]], targets: Sequence[dict[str, Tensor]]) -> None:
