@@ -77,8 +77,8 @@ class Gen1Source:
     def load(self, index: int, alter: Alter | None = None) -> tuple[torch.Tensor, Target]:
         """Sample uint8 [T, C, H, W] and target of one label; image_id is the index.
 
-        Targets also hold "t" int64 [n], the label time in us, and for stretched frames "stretch" float32 [n, 2],
-        sample pixels per sensor pixel along x and y: evaluation protocols speak of sensor pixels.
+        Targets also hold "t" int64 [n], the label time in us, and for stretched frames "stretch" float32
+        [n, 2], pixels per sensor pixel along x and y: evaluation protocols speak of sensor pixels.
 
         ``alter(events, start_us, end_us, size)`` changes the events of the window first.
         """
