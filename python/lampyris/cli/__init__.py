@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "prove that training forward, integer reference and device agree"),
     "simulate": ("simulate", "run a weight image on the FireFly model (no torch)"),
     "report": ("report", "bytes, firing rates, energy and cycles of an exact checkpoint"),
-    "data": ("data", "generate, check and describe data sets"),
+    "data": ("data", "generate, check, describe and cache data sets"),
     "doctor": ("doctor", "versions, instruction sets, libraries, and what is missing"),
     "graph": ("graph", "graph tasks: order-aware aggregation, pooling, clustering"),
     "demo": ("demo", "train, compress, export, run, verify and draw, in minutes"),

@@ -39,6 +39,7 @@ _HOMES = {
     "EpochSampler": "sampler",
     "ImageAugment": "augment_images",
     "EventAugment": "augment_events",
+    "EventPairsDetection": "tonic_source",
     "ShardedSamples": "shards",
     "check_cache": "shards",
     "NodeGraph": "graph_sets",

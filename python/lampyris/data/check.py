@@ -15,6 +15,7 @@ from lampyris.data.event_file import EventFile
 from lampyris.data.folders import folder_format
 from lampyris.data.gen1 import GEN1_SIZE, BoxFilter, class_names, recordings
 from lampyris.data.gen1_boxes import read_boxes
+from lampyris.data.shards import check_cache
 from lampyris.data.yolo import parse_yolo
 from lampyris.data.yolo_layout import yolo_layout
 
@@ -43,7 +44,7 @@ class FolderReport:
 
 
 def check_folder(root: str | os.PathLike) -> FolderReport:
-    """Read every file of a COCO, YOLO or Gen1 folder: images decoded, events scanned, each label looked at.
+    """Read every file of a data set or cache: images decoded, events scanned, each label looked at.
 
     Args:
         root: the folder.
@@ -74,8 +75,15 @@ def describe_folder(root: str | os.PathLike) -> FolderReport:
 def _read_folder(root: Path, deep: bool) -> FolderReport:
     kind = folder_format(root)
     problems: list[str] = []
-    splits = {"coco": _coco, "gen1": _gen1, "yolo": _yolo}[kind](root, deep, problems)
+    reader = {"coco": _coco, "gen1": _gen1, "yolo": _yolo, "cache": _cache}[kind]
+    splits = reader(root, deep, problems)
     return FolderReport(kind, splits, problems)
+
+
+def _cache(root: Path, deep: bool, problems: list[str]) -> list[SplitReport]:
+    found, defects = check_cache(root, checksums=deep)
+    problems.extend(defects)
+    return [SplitReport(root.name, found, detail="cached samples")]
 
 
 def _coco(root: Path, deep: bool, problems: list[str]) -> list[SplitReport]:
@@ -196,6 +204,8 @@ def _check_recording(
     split.boxes.update(names[label] for label in table.class_id[counted])
     if not deep:
         return
+    if not counted.any():
+        problems.append(f"{npy} must hold at least one box that counts, got none")
     corners = table.xywh + np.concatenate([np.zeros_like(boxes[:, :2]), table.xywh[:, :2]], 1)
     outside = (np.abs(corners - boxes) >= 1).any(1) | ~counted
     for row in np.flatnonzero(outside):
@@ -215,6 +225,6 @@ def _check_recording(
 def _plain(error: Exception) -> str:
     """The message without the leading name of the reader."""
     text = str(error)
-    for prefix in ("coco: ", "gen1: ", "yolo: ", "event file: "):
+    for prefix in ("coco: ", "gen1: ", "yolo: ", "event file: ", "frame cache: "):
         text = text.removeprefix(prefix)
     return text

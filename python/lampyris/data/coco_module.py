@@ -97,6 +97,10 @@ class CocoDetection(DetectionModule):
             return False
         return True
 
+    def splits(self) -> tuple[str, ...]:
+        """The splits that differ: "test" is left out where it is the validation split."""
+        return ("train", "val", "test") if self.has_split("test") else ("train", "val")
+
     def read_split(self, split: str) -> CocoFolder | YoloFolder:
         """Read the images and boxes of one split."""
         return CocoFolder(self.root, split)

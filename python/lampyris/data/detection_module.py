@@ -60,6 +60,10 @@ class DetectionModule(LightningDataModule):
         self.cache_folder = cache_folder
         self._sets: dict[str, DetectionSet] = {}
 
+    def splits(self) -> tuple[str, ...]:
+        """The splits that differ: "test" is left out where it is the validation split."""
+        return ("train", "val", "test")
+
     def source(self, split: str) -> Source:
         """Reader of "train", "val" or "test"."""
         raise NotImplementedError

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from lampyris.data.coco_layout import SPLITS, annotation_files
 from lampyris.data.gen1 import recordings
+from lampyris.data.shard_file import CACHE_FILE
 from lampyris.data.yolo_layout import yolo_layout
 
 __all__ = ["folder_format", "open_folder"]
 
 
 def folder_format(root: str | os.PathLike) -> str:
-    """The format of a data set: "coco", "gen1" (also 1Mpx and raw recordings) or "yolo".
+    """The format of a data set: "coco", "gen1" (also 1Mpx and raw recordings), "yolo", or "cache" (shards).
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -25,6 +26,8 @@ def folder_format(root: str | os.PathLike) -> str:
         return "yolo"
     if not root.is_dir():
         raise FileNotFoundError(f"data: {root} must be a folder, got no such folder")
+    if (root / CACHE_FILE).is_file():
+        return "cache"
     if annotation_files(root):
         return "coco"
     if any(recordings(root / split) for split in SPLITS if (root / split).is_dir()):
@@ -65,7 +68,10 @@ def open_folder(root: str | os.PathLike, **options):
     from lampyris.data.coco_module import CocoDetection, YoloDetection
     from lampyris.data.gen1_module import Gen1Detection
 
-    kind = {"coco": CocoDetection, "yolo": YoloDetection, "gen1": Gen1Detection}[folder_format(root)]
+    found = folder_format(root)
+    if found == "cache":
+        raise ValueError(f"data: {root} holds cached samples; open the data set itself with cache='shards'")
+    kind = {"coco": CocoDetection, "yolo": YoloDetection, "gen1": Gen1Detection}[found]
     known = [*inspect.signature(kind).parameters][1:]
     wrong = sorted({*options} - {*known})
     if wrong:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lampyris.files import atomic_write
 
-__all__ = ["GEN1_DTYPE", "MEGAPIXEL_DTYPE", "Boxes", "read_boxes", "write_boxes"]
+__all__ = ["GEN1_DTYPE", "MEGAPIXEL_DTYPE", "Boxes", "boxes_of", "read_boxes", "write_boxes"]
 
 # Packed, 33 bytes: the original Gen1 release.
 GEN1_DTYPE = np.dtype(
@@ -79,7 +79,17 @@ def read_boxes(path: str | os.PathLike, classes: int, report: Callable[[str], No
         >>> read_boxes(path, classes=2).clamped((12, 16)).tolist()
         [[4.0, 5.0, 16.0, 12.0]]
     """
-    rows = _load(path)
+    return boxes_of(_load(path), path, classes, report)
+
+
+def boxes_of(
+    rows: np.ndarray,
+    path: str | os.PathLike,
+    classes: int,
+    report: Callable[[str], None] | None = None,
+) -> Boxes:
+    """The boxes of records in either layout; arguments and errors as of ``read_boxes``."""
+    _check_fields(rows, path)
     t = rows["ts" if "ts" in rows.dtype.names else "t"]
     xywh = np.stack([rows[name].astype(np.float32) for name in "xywh"], 1)
     class_id = rows["class_id"]
@@ -113,9 +123,13 @@ def _load(path: str | os.PathLike) -> np.ndarray:
         raise FileNotFoundError(f"gen1: box file {path} must exist, got no such file") from None
     except Exception as error:  # broken .npy headers raise many types
         raise ValueError(f"gen1: {path} must be a NumPy array of boxes, got: {error}") from None
+    return rows
+
+
+def _check_fields(rows: np.ndarray, path: str | os.PathLike) -> None:
     names = getattr(getattr(rows, "dtype", None), "names", None)
     needed = {"x", "y", "w", "h", "class_id"}
-    if rows.ndim != 1 or not names or not needed <= {*names} or not {"ts", "t"} & {*names}:
+    if not names or rows.ndim != 1 or not needed <= {*names} or not {"ts", "t"} & {*names}:
         got = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else type(rows).__name__
         raise ValueError(
             f"gen1: {path} must hold records [n] with fields ts (or t), x, y, w, h, class_id, got {got}"
@@ -123,7 +137,6 @@ def _load(path: str | os.PathLike) -> np.ndarray:
     for name in (*needed, "ts" if "ts" in names else "t"):
         if rows.dtype[name].kind not in "iuf" or rows.dtype[name].shape:
             raise ValueError(f"gen1: {path}: field {name} must be a number, got {rows.dtype[name]}")
-    return rows
 
 
 def write_boxes(path: str | os.PathLike, t, xywh, class_id, track_id=None) -> str:

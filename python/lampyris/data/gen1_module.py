@@ -95,6 +95,10 @@ class Gen1Detection(DetectionModule):
         """Names by class number."""
         return class_names(self.root)
 
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have a folder."""
+        return tuple(split for split in ("train", "val", "test") if (self.root / split).is_dir())
+
     def folder(self, split: str) -> Gen1Folder:
         """Recordings and labels of a split, read on first use."""
         if split not in self._folders:

@@ -14,7 +14,9 @@ from lampyris import _native
 from lampyris.data.detection_set import Target
 from lampyris.files import atomic_write
 
-__all__ = ["Shard", "write_shard"]
+__all__ = ["CACHE_FILE", "Shard", "write_shard"]
+
+CACHE_FILE = "cache.json"  # describes a folder of shards
 
 _DTYPES = {"U8": np.uint8, "I64": np.int64, "F32": np.float32}
 _HEADER_LIMIT = 1 << 20

@@ -81,6 +81,45 @@ def test_a_recording_cut_between_events_is_noticed(tmp_path):
     assert "a_td.dat must reach its labels, got a last event at 999 us and 1 boxes over 1 s later" in problem
 
 
+def test_a_recording_without_boxes_or_events_is_named(tmp_path):
+    (tmp_path / "train").mkdir()
+    data.write_dat(tmp_path / "train" / "a_td.dat", [], [], [], [], size=(8, 8))
+    write_boxes(tmp_path / "train" / "a_bbox.npy", [], np.zeros((0, 4)), [])
+    data.write_dat(tmp_path / "train" / "b_td.dat", [5], [1], [1], [1], size=(8, 8))
+    np.save(tmp_path / "train" / "b_bbox.npy", np.zeros(3, np.float32))
+    problems = data.check_folder(tmp_path).problems
+    expected = [
+        "a_td.dat: a recording must hold events, got none",
+        "a_bbox.npy must hold at least one box that",
+    ]
+    expected += ["b_bbox.npy must hold records [n] with fields ts (or t)"]
+    assert len(problems) == 3
+    assert all(sum(part in problem for problem in problems) == 1 for part in expected)
+
+
+def test_cache_command(events_folder, tmp_path, capsys):
+    arguments = ["data", "cache", str(events_folder), "--cache_folder", str(tmp_path), "--time_steps", "2"]
+    assert cli.main([*arguments, "--estimate"]) == 0
+    assert "train: " in capsys.readouterr().out and not [*tmp_path.rglob("*.safetensors")]
+    assert cli.main([*arguments, "--shard", "1/2"]) == 0
+    assert "train" in capsys.readouterr().out and not [*tmp_path.rglob("*.safetensors")]  # one shard: part 0
+    assert cli.main([*arguments, "--shard", "0/2"]) == 0
+    output = capsys.readouterr().out
+    assert all(f"{split}: complete" in output for split in ("train", "val", "test"))
+    folders = sorted(path for path in tmp_path.iterdir())
+    assert [cli.main(["data", "check", str(folder)]) for folder in folders] == [0, 0, 0]
+    assert "cache, 60 samples" in capsys.readouterr().out
+    shard = next(folders[0].glob("*.safetensors"))
+    shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    assert cli.main(["data", "check", str(folders[0])]) == 1
+    assert "must have its checksum" in capsys.readouterr().out
+    for wrong in ("2/2", "x"):
+        assert cli.main([*arguments, "--shard", wrong]) == 1
+        assert "shard must be i/n" in capsys.readouterr().err
+    assert cli.main([*arguments, "--fit", "stretch", "--splits", "tran"]) == 1
+    assert "splits must be some of train, val, test, got 'tran'" in capsys.readouterr().err
+
+
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must hold annotations/instances_.* got none of them"):
         data.check_folder(tmp_path)
