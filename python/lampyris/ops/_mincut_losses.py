@@ -98,7 +98,7 @@ def _total_variation(
     clusters = pooled.s.shape[1]
     if clusters == 1:
         return variation, torch.zeros_like(variation)
-    place = column_quantiles(pooled.s.detach(), graph_ptr)
+    place = torch.ops.lampyris._column_quantiles(pooled.s.detach(), graph_ptr)
     padded = torch.nn.functional.pad(pooled.s, (0, 0, 0, 1))  # what graphs without nodes name
     quantile = torch.take_along_dim(padded, place, 0)
     graph = torch.repeat_interleave(graph_ptr.diff(), output_size=pooled.s.shape[0])

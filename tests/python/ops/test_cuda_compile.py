@@ -20,6 +20,7 @@ BUDGET = {
     "ilif": 72,
     "lif": 72,
     "magnitude_mask": 56,
+    "mincut_pool": 56,
     "pack_spikes": 56,
     "spike_conv2d": 112,
     "spike_conv_lif": 64,
