@@ -10,7 +10,7 @@ from . import convert
 from .anomaly import AnomalyDetector, NonFiniteError, detect_anomaly
 from .blocks import LCB, EMSBlock1, EMSBlock2, MSBlock
 from .conv import Conv2d
-from .convert import from_nir, to_nir
+from .convert import ConvertedIF, ann_twin, convert_twin, from_nir, to_nir
 from .dropout import Dropout
 from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
 from .folding import batch_first
@@ -43,6 +43,7 @@ __all__ = [
     "AsymCheegerCutPooling",
     "Concat",
     "Conv2d",
+    "ConvertedIF",
     "DMoNPooling",
     "DetectionHead",
     "DirectEncoder",
@@ -70,8 +71,10 @@ __all__ = [
     "TimeDistributed",
     "TimeMean",
     "Upsample",
+    "ann_twin",
     "batch_first",
     "convert",
+    "convert_twin",
     "csr_from_edge_index",
     "detect_anomaly",
     "from_nir",

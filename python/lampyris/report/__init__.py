@@ -12,6 +12,7 @@ from lampyris.report.activity import (
 )
 from lampyris.report.energy import energy
 from lampyris.report.footprint import Footprint, footprint
+from lampyris.report.operations import LayerOperations, Operations, count_operations
 from lampyris.report.pictures import draw_activity
 from lampyris.report.summary import BoardRow, StageRow, Summary
 
@@ -19,9 +20,12 @@ __all__ = [
     "BoardRow",
     "Footprint",
     "LayerActivity",
+    "LayerOperations",
+    "Operations",
     "StageRow",
     "Summary",
     "activity",
+    "count_operations",
     "draw_activity",
     "energy",
     "footprint",
