@@ -5,6 +5,7 @@ Each task is a typed function in a module of its own that imports torch in its b
 
 from __future__ import annotations
 
+from lampyris.cli.graph_events import events
 from lampyris.cli.graph_measures import betweenness, effective_size
 from lampyris.cli.graph_nodes import nodes
 from lampyris.cli.graph_pooling import autoencoder, classification, clustering, sbm, segmentation
@@ -23,4 +24,5 @@ command = {
     "segmentation": segmentation,
     "classification": classification,
     "sbm": sbm,
+    "events": events,
 }

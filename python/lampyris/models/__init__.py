@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .ems_yolo import FAMILIES, EmsYolo, Family, ems_yolo
+from .event_graph_detector import EventGraphDetector
 
-__all__ = ["FAMILIES", "EmsYolo", "Family", "ems_yolo"]
+__all__ = ["FAMILIES", "EmsYolo", "EventGraphDetector", "Family", "ems_yolo"]

@@ -13,6 +13,8 @@ from .conv import Conv2d
 from .convert import ConvertedIF, ann_twin, convert_twin, from_nir, to_nir
 from .dropout import Dropout
 from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
+from .event_goat import EVENT_ORDERS, EventGOATBlock
+from .event_pooling import ClusterMoments, Voxels, cluster_moments, grid_clusters, voxel_pool
 from .folding import batch_first
 from .fused import reason, set_fused, takes_fused_path
 from .goat import GOATConv
@@ -33,6 +35,7 @@ from .time_distributed import TimeDistributed
 LAYERS = (LIF, IF, PLIF, ILIF, Conv2d, TDBatchNorm2d, Stem, MaxPool2d, Upsample, Concat, TimeMean, Identity)
 
 __all__ = [
+    "EVENT_ORDERS",
     "IF",
     "ILIF",
     "LAYERS",
@@ -41,6 +44,7 @@ __all__ = [
     "PLIF",
     "AnomalyDetector",
     "AsymCheegerCutPooling",
+    "ClusterMoments",
     "Concat",
     "Conv2d",
     "ConvertedIF",
@@ -50,6 +54,7 @@ __all__ = [
     "Dropout",
     "EMSBlock1",
     "EMSBlock2",
+    "EventGOATBlock",
     "GOATConv",
     "GraphRows",
     "Identity",
@@ -71,8 +76,10 @@ __all__ = [
     "TimeDistributed",
     "TimeMean",
     "Upsample",
+    "Voxels",
     "ann_twin",
     "batch_first",
+    "cluster_moments",
     "convert",
     "convert_twin",
     "csr_from_edge_index",
@@ -80,6 +87,7 @@ __all__ = [
     "from_nir",
     "graph_csr",
     "graph_ptr_from_batch",
+    "grid_clusters",
     "monitor",
     "reason",
     "set_fused",
@@ -88,4 +96,5 @@ __all__ = [
     "synchronise_statistics",
     "takes_fused_path",
     "to_nir",
+    "voxel_pool",
 ]
