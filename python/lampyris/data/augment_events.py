@@ -99,8 +99,17 @@ class EventAugment:
                 np.concatenate([column, extra.astype(column.dtype)])
                 for column, extra in zip((t, x, y, polarity), stray, strict=True)
             )
-        order = np.argsort(t, kind="stable")
+        order = _time_order(t, start_us)
         return t[order], x[order], y[order], polarity[order]
+
+
+def _time_order(t: np.ndarray, start_us: int) -> np.ndarray:
+    """Stable order of times: they and the places in one number, which NumPy sorts as vectors."""
+    bits = max(len(t) - 1, 1).bit_length()
+    keys = (t - start_us) << bits
+    keys |= np.arange(len(t))
+    keys.sort()
+    return keys & ((1 << bits) - 1)
 
 
 def zoomed(
@@ -115,20 +124,23 @@ def zoomed(
         [[[3, 3], [3, 3]]]
     """
     height, width = sample.shape[-2:]
-    starts, lines = [], []
-    for side, part in ((height, place[0]), (width, place[1])):
-        start = part * (side - side / factor)
-        line = torch.floor((torch.arange(side) + 0.5) / factor + start).long()
-        starts.append(start)
-        lines.append(line)
-    rows, columns = lines
-    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
-    taken = sample.index_select(-2, rows.clamp(0, height - 1)).index_select(-1, columns.clamp(0, width - 1))
-    taken = torch.where(inside, taken, background).to(torch.uint8)
+    (rows, top, y0), (columns, left, x0) = _lines(height, factor, place[0]), _lines(width, factor, place[1])
+    taken = np.full(sample.shape, background, np.uint8)
+    part = sample.numpy().take(rows, axis=-2).take(columns, axis=-1)
+    taken[..., top : top + len(rows), left : left + len(columns)] = part
     boxes = target["boxes"]
-    moved = (boxes - boxes.new_tensor([starts[1], starts[0]] * 2)) * factor
+    moved = (boxes - boxes.new_tensor([x0, y0] * 2)) * factor
     clipped = moved.clamp(min=0).minimum(boxes.new_tensor([width, height] * 2))
     box_w, box_h = (clipped[:, 2:] - clipped[:, :2]).unbind(1)
     part = box_w * box_h / (moved[:, 2:] - moved[:, :2]).clamp(min=1e-6).prod(1)
     keep = (box_w > SMALLEST_SIDE) & (box_h > SMALLEST_SIDE) & (part > SMALLEST_PART)
-    return taken, {**target, "boxes": clipped[keep], "labels": target["labels"][keep]}
+    kept = {key: value[keep] for key, value in target.items() if isinstance(value, torch.Tensor)}
+    return torch.from_numpy(taken), {**target, **kept, "boxes": clipped[keep]}
+
+
+def _lines(side: int, factor: float, place: float) -> tuple[np.ndarray, int, float]:
+    """Of one axis: lines of the sample that are seen, the first line they go to, the start in the sample."""
+    start = place * (side - side / factor)
+    line = np.floor((np.arange(side) + 0.5) / factor + start).astype(np.int64)
+    inside = np.flatnonzero((line >= 0) & (line < side))
+    return line[inside], int(inside[0]) if len(inside) else 0, start

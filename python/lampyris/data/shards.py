@@ -22,7 +22,7 @@ from lampyris.files import atomic_write
 
 __all__ = ["Estimate", "ShardedSamples", "check_cache"]
 
-FORMAT = 1
+FORMAT = 2
 SHARD_BYTES = 128 << 20  # of samples before coding
 PROBES = 8
 

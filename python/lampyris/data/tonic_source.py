@@ -121,7 +121,8 @@ class EventPairs:
             representation=self.representation,
             name=f"pair {number}",
         )
-        target = {"boxes": torch.from_numpy(boxes), "labels": torch.from_numpy(classes), "image_id": index}
+        target: Target = {"boxes": torch.from_numpy(boxes), "labels": torch.from_numpy(classes)}
+        target |= {"image_id": index, "t": torch.full((len(boxes),), end)}
         return torch.from_numpy(frames), target
 
 
