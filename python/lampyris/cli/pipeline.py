@@ -101,7 +101,9 @@ class Pipeline:
         from lampyris import models
 
         torch.manual_seed(self.seed)
-        return models.ems_yolo(self.data.num_classes, self.recipe.family, time_steps=time_steps)
+        return models.ems_yolo(
+            family=self.recipe.family, num_classes=self.data.num_classes, time_steps=time_steps
+        )
 
     def train(self):
         """Float training; returns the model at the deployed T."""

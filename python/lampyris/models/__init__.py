@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from .ems_yolo import FAMILIES, EmsYolo, Family, ems_yolo
+from .ems_resnet import EmsResNet
+from .ems_yolo import EmsYolo, ems_yolo, ems_yolo10, ems_yolo18, ems_yolo34
 from .event_graph_detector import EventGraphDetector
+from .tables import FAMILIES, RESNETS, Family, Resnet
 
-__all__ = ["FAMILIES", "EmsYolo", "EventGraphDetector", "Family", "ems_yolo"]
+__all__ = [
+    "FAMILIES",
+    "RESNETS",
+    "EmsResNet",
+    "EmsYolo",
+    "EventGraphDetector",
+    "Family",
+    "Resnet",
+    "ems_yolo",
+    "ems_yolo10",
+    "ems_yolo18",
+    "ems_yolo34",
+]

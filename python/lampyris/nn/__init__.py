@@ -7,6 +7,7 @@ the layers that `lampyris.capture` treats as leaves; blocks and models are compo
 from __future__ import annotations
 
 from . import convert
+from .ablation_blocks import PlainBlock, SEWBlock
 from .anomaly import AnomalyDetector, NonFiniteError, detect_anomaly
 from .blocks import LCB, EMSBlock1, EMSBlock2, MSBlock
 from .conv import Conv2d
@@ -20,19 +21,36 @@ from .fused import reason, set_fused, takes_fused_path
 from .goat import GOATConv
 from .graph_input import GraphRows, csr_from_edge_index, graph_csr, graph_ptr_from_batch
 from .head import DetectionHead
-from .ilif import ILIF
+from .ilif import ILIF, set_max_spikes
 from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
+from .membrane import LastMembrane, SiLUConv, SiLUMembrane
 from .monitor import Monitor, Rate, monitor
 from .neuron import IF, LIF, PLIF
 from .norm import TDBatchNorm2d, synchronise_statistics
 from .pooling import AsymCheegerCutPooling, DMoNPooling, JustBalancePooling, MinCutPooling
 from .pooling_input import PoolingOutput, SelectOutput
+from .pyramid import Merge, PyramidHead, ScaleOutput
 from .selection import MLPSelect
 from .stem import Stem, set_time_steps
 from .streaming import Streaming, streaming
 from .time_distributed import TimeDistributed
 
-LAYERS = (LIF, IF, PLIF, ILIF, Conv2d, TDBatchNorm2d, Stem, MaxPool2d, Upsample, Concat, TimeMean, Identity)
+LAYERS = (
+    LIF,
+    IF,
+    PLIF,
+    ILIF,
+    Conv2d,
+    TDBatchNorm2d,
+    Stem,
+    MaxPool2d,
+    Upsample,
+    Concat,
+    TimeMean,
+    LastMembrane,
+    SiLUMembrane,
+    Identity,
+)
 
 __all__ = [
     "EVENT_ORDERS",
@@ -59,17 +77,25 @@ __all__ = [
     "GraphRows",
     "Identity",
     "JustBalancePooling",
+    "LastMembrane",
     "LatencyEncoder",
     "MLPSelect",
     "MSBlock",
     "MaxPool2d",
+    "Merge",
     "MinCutPooling",
     "Monitor",
     "NonFiniteError",
+    "PlainBlock",
     "PoissonEncoder",
     "PoolingOutput",
+    "PyramidHead",
     "Rate",
+    "SEWBlock",
+    "ScaleOutput",
     "SelectOutput",
+    "SiLUConv",
+    "SiLUMembrane",
     "Stem",
     "Streaming",
     "TDBatchNorm2d",
@@ -91,6 +117,7 @@ __all__ = [
     "monitor",
     "reason",
     "set_fused",
+    "set_max_spikes",
     "set_time_steps",
     "streaming",
     "synchronise_statistics",

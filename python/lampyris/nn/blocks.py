@@ -16,7 +16,7 @@ from .maps import Concat, MaxPool2d
 from .neuron import LIF
 from .norm import TDBatchNorm2d
 
-__all__ = ["LCB", "EMSBlock1", "EMSBlock2", "MSBlock"]
+__all__ = ["LCB", "EMSBlock1", "EMSBlock2", "MSBlock", "branch", "projection"]
 
 BRANCH_GAMMA = 0.1
 """Initial weight of a residual branch's last norm, 0.2 x threshold: blocks start near their shortcut."""
@@ -68,15 +68,38 @@ class LCB(torch.nn.Module):
         return self.norm(self.conv(spikes))
 
 
-def _branch(cin: int, cout: int, stride: int, neuron: Neuron, fused: bool) -> torch.nn.Sequential:
+def branch(
+    cin: int,
+    cout: int,
+    stride: int,
+    neuron: Neuron,
+    fused: bool,
+    kernel_size: int = 3,
+    hidden: int | None = None,
+    gamma: float = BRANCH_GAMMA,
+) -> torch.nn.Sequential:
+    """Two `LCB` with ``hidden`` channels (None: cout) between them; the first has the stride."""
+    hidden = hidden or cout
     return torch.nn.Sequential(
-        LCB(cin, cout, stride=stride, neuron=neuron, fused=fused),
-        LCB(cout, cout, gamma=BRANCH_GAMMA, neuron=neuron, fused=fused),
+        LCB(cin, hidden, kernel_size, stride, neuron=neuron, fused=fused),
+        LCB(hidden, cout, kernel_size, gamma=gamma, neuron=neuron, fused=fused),
     )
 
 
+def projection(cin: int, cout: int, stride: int = 1) -> torch.nn.Sequential:
+    """1 x 1 convolution and norm without a neuron: it multiplies currents, so no export takes it."""
+    return torch.nn.Sequential(Conv2d(cin, cout, 1, stride), TDBatchNorm2d(cout))
+
+
 class MSBlock(torch.nn.Module):
-    """Two LCB 3 x 3 beside the identity: [T, B, C, H, W] -> the same shape.
+    """Two LCB beside the identity: [T, B, C, H, W] -> the same shape.
+
+    Args:
+        channels: C.
+        neuron: makes the neuron layers.
+        fused: as in `LCB`.
+        kernel_size: of the branch.
+        hidden: channels between its convolutions; None means C.
 
     Example:
         >>> import torch
@@ -84,10 +107,17 @@ class MSBlock(torch.nn.Module):
         torch.Size([4, 1, 8, 6, 6])
     """
 
-    def __init__(self, channels: int, neuron: Neuron = LIF, fused: bool = True) -> None:
+    def __init__(
+        self,
+        channels: int,
+        neuron: Neuron = LIF,
+        fused: bool = True,
+        kernel_size: int = 3,
+        hidden: int | None = None,
+    ) -> None:
         super().__init__()
         self.fused = fused
-        self.branch = _branch(channels, channels, 1, neuron, fused)
+        self.branch = branch(channels, channels, 1, neuron, fused, kernel_size, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         if takes_fused_path(self):
@@ -96,7 +126,17 @@ class MSBlock(torch.nn.Module):
 
 
 class EMSBlock1(torch.nn.Module):
-    """Two LCB 3 x 3 beside max-pool and LCB 1 x 1: [T, B, C_in, H, W] -> [T, B, C_out, H/s, W/s].
+    """Two LCB beside max-pool and LCB 1 x 1: [T, B, C_in, H, W] -> [T, B, C_out, H/s, W/s].
+
+    Args:
+        cin, cout: channels.
+        stride: of branch and pooling.
+        neuron: makes the neuron layers.
+        fused: as in `LCB`.
+        kernel_size: of the branch.
+        hidden: channels between the branch's convolutions; None means C_out.
+        spiking_shortcut: False leaves the neuron out of the shortcut, which then multiplies currents: the
+            shortcut of MS-ResNet, and of the released bottleneck files.
 
     Example:
         >>> import torch
@@ -105,13 +145,22 @@ class EMSBlock1(torch.nn.Module):
     """
 
     def __init__(
-        self, cin: int, cout: int, stride: int = 2, neuron: Neuron = LIF, fused: bool = True
+        self,
+        cin: int,
+        cout: int,
+        stride: int = 2,
+        neuron: Neuron = LIF,
+        fused: bool = True,
+        kernel_size: int = 3,
+        hidden: int | None = None,
+        spiking_shortcut: bool = True,
     ) -> None:
         super().__init__()
         self.fused = fused
-        self.branch = _branch(cin, cout, stride, neuron, fused)
+        self.branch = branch(cin, cout, stride, neuron, fused, kernel_size, hidden)
         self.pool = MaxPool2d(stride) if stride > 1 else None
-        self.shortcut = LCB(cin, cout, 1, neuron=neuron, fused=fused)
+        spiking = spiking_shortcut
+        self.shortcut = LCB(cin, cout, 1, neuron=neuron, fused=fused) if spiking else projection(cin, cout)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = x if self.pool is None else self.pool(x)
@@ -121,7 +170,7 @@ class EMSBlock1(torch.nn.Module):
 
 
 class EMSBlock2(torch.nn.Module):
-    """Two LCB 3 x 3 beside (LCB 1 x 1 to C_out - C_in, concatenated with the input): [T, B, C_out, H/s, W/s].
+    """Two LCB beside (LCB 1 x 1 to C_out - C_in, concatenated with the input): [T, B, C_out, H/s, W/s].
 
     Args:
         cin, cout: channels, ``cout > cin``.
@@ -129,6 +178,9 @@ class EMSBlock2(torch.nn.Module):
         neuron: makes the neuron layers.
         order: "paper" pools the input first; "released" (the authors' code) pools the concatenation,
             which costs stride^2 times more in the 1 x 1 convolution.
+        fused: as in `LCB`.
+        kernel_size: of the branch.
+        hidden: channels between the branch's convolutions; None means C_out.
 
     Raises:
         ValueError: cout <= cin, or an unknown order.
@@ -147,6 +199,8 @@ class EMSBlock2(torch.nn.Module):
         order: str = "paper",
         neuron: Neuron = LIF,
         fused: bool = True,
+        kernel_size: int = 3,
+        hidden: int | None = None,
     ) -> None:
         super().__init__()
         if cout <= cin:
@@ -155,7 +209,7 @@ class EMSBlock2(torch.nn.Module):
             raise ValueError(f"EMSBlock2: order must be 'paper' or 'released', got {order!r}")
         self.order = order
         self.fused = fused
-        self.branch = _branch(cin, cout, stride, neuron, fused)
+        self.branch = branch(cin, cout, stride, neuron, fused, kernel_size, hidden)
         self.pool = MaxPool2d(stride) if stride > 1 else None
         self.shortcut = LCB(cin, cout - cin, 1, neuron=neuron, fused=fused)
         self.concat = Concat()

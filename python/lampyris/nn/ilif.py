@@ -9,7 +9,7 @@ from lampyris import ops
 
 from .neuron import keep_setting, show_settings
 
-__all__ = ["ILIF"]
+__all__ = ["ILIF", "set_max_spikes"]
 
 
 class ILIF(torch.nn.Module):
@@ -72,3 +72,24 @@ class ILIF(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return f"max_spikes={self.max_spikes}, {show_settings(self)}"
+
+
+def set_max_spikes(model: torch.nn.Module, max_spikes: int) -> None:
+    """Set D of every `ILIF` in ``model``: the same weights with more or fewer spikes per step.
+
+    Raises:
+        ValueError: D outside 1..255, or a model without such neurons.
+
+    Example:
+        >>> layer = ILIF(4)
+        >>> set_max_spikes(layer, 1)
+        >>> layer(torch.tensor([[3.0]])).item()
+        1.0
+    """
+    if not 1 <= max_spikes <= 255:
+        raise ValueError(f"set_max_spikes: max_spikes must be in 1..255, got {max_spikes}")
+    found = [module for module in model.modules() if isinstance(module, ILIF)]
+    if not found:
+        raise ValueError(f"set_max_spikes: model must hold lampyris.nn.ILIF, got {type(model).__name__}")
+    for neuron in found:
+        neuron.max_spikes = max_spikes

@@ -179,7 +179,7 @@ def test_what_else_switches_it_off():
 
 
 def test_exact_mode_switches_it_off():
-    model = models.ems_yolo(3, "tiny", time_steps=2)
+    model = models.ems_yolo(family="tiny", num_classes=3, time_steps=2)
     example = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     assert all(nn.takes_fused_path(m) for m in model.modules() if hasattr(m, "fused"))
     compress.prepare(model, compress.ExactConfig(), example)
@@ -187,7 +187,7 @@ def test_exact_mode_switches_it_off():
 
 
 def test_capture_export_and_compile():
-    model = models.ems_yolo(3, "tiny", time_steps=2).eval()
+    model = models.ems_yolo(family="tiny", num_classes=3, time_steps=2).eval()
     example = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     plain = copy.deepcopy(model)
     nn.set_fused(plain, False)
@@ -225,7 +225,7 @@ def test_training_a_detector_gives_the_same_losses():
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     for fused in (True, False):
         torch.manual_seed(0)
-        model = models.ems_yolo(3, "tiny", time_steps=4)
+        model = models.ems_yolo(family="tiny", num_classes=3, time_steps=4)
         nn.set_fused(model, fused)
         optimizer = torch.optim.SGD(model.parameters(), 0.05)
         losses[fused] = []

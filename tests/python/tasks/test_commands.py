@@ -128,7 +128,7 @@ def test_missing_files(tmp_path, capsys):
 
 def test_wrong_checkpoints(run_folder, small, tmp_path, capsys):
     other = detection.save_model(
-        tmp_path / "v1.pt", models.ems_yolo(10, "v1"), class_names=list("0123456789")
+        tmp_path / "v1.pt", models.ems_yolo(family="v1", num_classes=10), class_names=list("0123456789")
     )
     error = fails(capsys, "validate", *small, "--ckpt_path", other)
     assert (
@@ -146,7 +146,7 @@ def test_wrong_checkpoints(run_folder, small, tmp_path, capsys):
 
 
 def test_wrong_shapes_are_named(run_folder, tmp_path, capsys):
-    model = models.ems_yolo(3)
+    model = models.ems_yolo(num_classes=3)
     with pytest.raises(
         ValueError, match=r"head.out.weight has shape \[14, 96, 1, 1\] instead of \[7, 96, 1, 1\]"
     ):

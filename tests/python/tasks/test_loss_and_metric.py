@@ -65,7 +65,7 @@ def test_metric_leaves_crowds_out():
 
 def test_evaluate_restores_mode_and_steps():
     torch.manual_seed(0)
-    model = models.ems_yolo(10, time_steps=1).train()
+    model = models.ems_yolo(num_classes=10, time_steps=1).train()
     batch = (torch.zeros(2, 3, 80, 80, dtype=torch.uint8), [target([5.0, 5, 20, 20]), target()])
     result = detection.evaluate(model, [batch], 3)
     assert set(result) == {"ap", "ap50", "ap75", "per_class"}

@@ -40,7 +40,7 @@ def root(tmp_path_factory):
 
 def train(root, folder, callback, resume=None):
     torch.manual_seed(3)
-    model = models.ems_yolo(10, "tiny")
+    model = models.ems_yolo(family="tiny", num_classes=10)
     module = data.CocoDetection(root, image_size=80, batch_size=8)
     task = detection.train_detector(
         model,
@@ -74,7 +74,7 @@ def test_last_checkpoint_resumes(root, tmp_path):
     def run(folder, epochs_before_kill=None, resume=None):
         callbacks = [detection.ExactResume(), ModelCheckpoint(folder, filename="{epoch}", save_top_k=-1)]
         torch.manual_seed(3)
-        model = models.ems_yolo(10, "v1")
+        model = models.ems_yolo(family="v1", num_classes=10)
         module = data.CocoDetection(root, image_size=80, batch_size=8)
         options = {"callbacks": callbacks, "default_root_dir": folder, "enable_checkpointing": True}
         return detection.train_detector(
