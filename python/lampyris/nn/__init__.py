@@ -19,7 +19,7 @@ from .event_pooling import ClusterMoments, Voxels, cluster_moments, grid_cluster
 from .folding import batch_first
 from .fused import reason, set_fused, takes_fused_path
 from .goat import GOATConv
-from .graph_input import GraphRows, csr_from_edge_index, graph_csr, graph_ptr_from_batch
+from .graph_input import GraphRows, csr_from_edge_index, edge_index_from_csr, graph_csr, graph_ptr_from_batch
 from .head import DetectionHead
 from .ilif import ILIF, set_max_spikes
 from .maps import Concat, Identity, MaxPool2d, TimeMean, Upsample
@@ -110,6 +110,7 @@ __all__ = [
     "convert_twin",
     "csr_from_edge_index",
     "detect_anomaly",
+    "edge_index_from_csr",
     "from_nir",
     "graph_csr",
     "graph_ptr_from_batch",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["GraphRows", "csr_from_edge_index", "graph_csr", "graph_ptr_from_batch"]
+__all__ = ["GraphRows", "csr_from_edge_index", "edge_index_from_csr", "graph_csr", "graph_ptr_from_batch"]
 
 _converted: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
@@ -121,6 +121,28 @@ def csr_from_edge_index(
         kept = found[1] if found is not None and found[0] == version else {}
         _converted[edge_index] = (version, {**kept, key: rows})
     return rows
+
+
+def edge_index_from_csr(row_ptr: Tensor, col: Tensor) -> Tensor:
+    """The edges of compressed rows as edge_index [2, E] int64, sorted by destination.
+
+    Args:
+        row_ptr: [N + 1] integer, from 0 to E, never falling.
+        col: [E] integer, >= 0.
+
+    Raises:
+        ValueError: shapes, dtypes or pointers are not these.
+
+    Example:
+        >>> import torch
+        >>> edge_index_from_csr(torch.tensor([0, 2, 3]), torch.tensor([1, 0, 1])).tolist()
+        [[1, 0, 1], [0, 0, 1]]
+    """
+    sources = int(col.max()) + 1 if col.numel() and not torch.compiler.is_compiling() else 0
+    rows = _checked_rows(row_ptr, col, None, sources)
+    node = torch.arange(rows.row_ptr.shape[0] - 1, device=col.device)
+    target = torch.repeat_interleave(node, rows.row_ptr.diff(), output_size=col.shape[0])
+    return torch.stack([rows.col, target])
 
 
 def graph_ptr_from_batch(batch: Tensor, num_graphs: int | None = None) -> Tensor:

@@ -46,6 +46,15 @@ def test_all_faces_of_a_graph_agree():
     assert nn.graph_csr((rows.row_ptr.int(), rows.col.int()), 3).col.dtype == torch.int64
 
 
+def test_rows_become_edges_again():
+    edge_index = torch.randint(20, (2, 60), generator=torch.Generator().manual_seed(0))
+    rows = nn.csr_from_edge_index(edge_index, 20)
+    assert torch.equal(nn.edge_index_from_csr(rows.row_ptr, rows.col), edge_index[:, rows.edge])
+    assert nn.edge_index_from_csr(torch.tensor([0]), torch.tensor([], dtype=torch.int64)).shape == (2, 0)
+    with pytest.raises(ValueError, match="rise from 0 to 1, got 0 to 2"):
+        nn.edge_index_from_csr(torch.tensor([0, 2]), torch.tensor([0]))
+
+
 def test_bipartite_sizes():
     edge_index = torch.tensor([[5, 0], [1, 1]])
     assert nn.csr_from_edge_index(edge_index, 2, 6).row_ptr.tolist() == [0, 0, 2]
