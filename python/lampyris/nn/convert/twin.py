@@ -72,11 +72,12 @@ class ConvertedMaxPool2d(torch.nn.Module):
         return torch.diff(self.pool(x.cumsum(0)), dim=0, prepend=x.new_zeros(()).expand_as(self.pool(x[:1])))
 
 
-def ann_twin(model: torch.nn.Module) -> torch.nn.Module:
-    """The same graph with ReLU in place of every neuron, at T = 1; a copy, weights included.
+def ann_twin(model: torch.nn.Module, time_steps: int = 1) -> torch.nn.Module:
+    """The same graph with ReLU in place of every neuron; a copy, weights included.
 
     Args:
         model: a network of lampyris.nn layers.
+        time_steps: T; 1 for still images. Steps of a sequence do not know of each other in an ANN.
 
     Returns:
         A module that is trained and evaluated like the original.
@@ -95,7 +96,7 @@ def ann_twin(model: torch.nn.Module) -> torch.nn.Module:
         raise ValueError(f"ann_twin: model must hold neurons, got {type(model).__name__} without any")
     for module in twin.modules():
         if isinstance(module, Stem):
-            module.time_steps = 1
+            module.time_steps = time_steps
     return twin
 
 
