@@ -70,8 +70,9 @@ def one_run(study: Study, kind: str, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
     model, options, data = study.model(), dict(study.task), study.data()
     if kind == "twin":
-        model = nn.ann_twin(model)
-        options |= {"train_time_steps": 1, "eval_time_steps": 1}
+        steps = data.time_steps  # an ANN sees every step of a sequence by itself
+        model = nn.ann_twin(model, steps)
+        options |= {"train_time_steps": steps, "eval_time_steps": steps}
     start = time.monotonic()
     detection.train_detector(
         model, data, epochs=study.epochs, seed=seed, validate_every=0, progress=False, **options
@@ -97,7 +98,7 @@ def one_run(study: Study, kind: str, seed: int) -> dict[str, Any]:
         "dense_mj": counted.dense_millijoule,
         "papers_mj": counted.papers_millijoule,
     }
-    if kind == "twin":
+    if kind == "twin" and data.time_steps == 1:
         row["conversion"] = conversion(model, data)
     return row
 
@@ -133,9 +134,9 @@ def page(rows: dict[str, dict[str, list[dict[str, Any]]]], titles: dict[str, str
     """The page as Markdown."""
     lines = ["# Results", "", f"Made by `python -m benchmarks.detection.results` on {machine}.", ""]
     lines += [
-        "Mean and sample standard deviation over seeds, test split, last checkpoint (none was chosen on test).",
-        "mJ: arithmetic at 45 nm, 0.9 pJ an addition and 4.6 pJ a multiply-accumulate, operand types counted at",
-        "run time; the ANN in brackets when zeros are multiplied too, which is what the ratio uses.",
+        "Mean and sample standard deviation over seeds, test split, last checkpoint (none chosen on test).",
+        "mJ: arithmetic at 45 nm, 0.9 pJ an addition and 4.6 pJ a multiply-accumulate, operand types counted",
+        "at run time; the ANN in brackets when zeros are multiplied too, which is what the ratio uses.",
         "",
     ]
     for name, kinds in rows.items():
@@ -177,7 +178,7 @@ def page(rows: dict[str, dict[str, list[dict[str, Any]]]], titles: dict[str, str
                 f"Energy of the ANN over the spiking network: {text(ratios, '.2f')} "
                 f"(the paper's figure, other networks and data: {PAPER_RATIO})."
             ]
-        if "twin" in kinds:
+        if "conversion" in kinds.get("twin", [{}])[0]:
             lines += [
                 "",
                 f"The twin converted (soft reset, thresholds balanced), {CONVERSION_IMAGES} images:",
