@@ -42,11 +42,17 @@ def pad_targets(targets: Sequence[dict[str, Tensor]], device: torch.device) -> t
 
 @torch.no_grad()
 def assign(
-    boxes: Tensor, logits: Tensor, centres: Tensor, target_boxes: Tensor, target_labels: Tensor, stride: int
+    boxes: Tensor,
+    logits: Tensor,
+    centres: Tensor,
+    target_boxes: Tensor,
+    target_labels: Tensor,
+    stride: int | Tensor,
+    cells_per_box: int = CELLS_PER_BOX,
 ) -> Assignment:
-    """Choose up to six cells per target.
+    """Choose up to ``cells_per_box`` cells per target.
 
-    Candidates are cells whose centre lies in the box, or at most half a stride from its centre; the best six
+    Candidates are cells whose centre lies in the box, or at most half a stride from its centre; the best
     by alignment are taken. A cell claimed twice goes to the box of higher IoU, a box left without cells takes
     the nearest one. A cell's class score is alignment / max(alignment) * max(IoU) over its box's cells.
 
@@ -55,7 +61,8 @@ def assign(
         logits: [B, N, classes].
         centres: of the cells, [N, 2] in pixels.
         target_boxes, target_labels: [B, M, 4] and [B, M], label -1 where padded (`pad_targets`).
-        stride: pixels per cell.
+        stride: pixels per cell, one number or one per cell [N].
+        cells_per_box: at most so many cells learn a box.
 
     Returns:
         `Assignment`; weight is the cell's class score, 0 for background.
@@ -70,9 +77,10 @@ def assign(
     middle = (target_boxes[..., :2] + target_boxes[..., 2:]).unsqueeze(2) / 2
     half = (target_boxes[..., 2:] - target_boxes[..., :2]).unsqueeze(2) / 2
     offset = (centres - middle).abs()
-    inside = (offset < half).all(-1) | (offset <= stride / 2).all(-1)
+    reach = stride.unsqueeze(-1) / 2 if isinstance(stride, Tensor) else stride / 2
+    inside = (offset < half).all(-1) | (offset <= reach).all(-1)
     candidate = inside & valid
-    best = alignment.masked_fill(~candidate, -1.0).topk(min(CELLS_PER_BOX, cells), dim=-1)
+    best = alignment.masked_fill(~candidate, -1.0).topk(min(cells_per_box, cells), dim=-1)
     chosen = torch.zeros_like(candidate).scatter_(-1, best.indices, best.values >= 0)
 
     winner = (iou + 1).mul_(chosen).argmax(1, keepdim=True)

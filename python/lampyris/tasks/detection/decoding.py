@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-__all__ = ["BOX_SCALE", "cell_centres", "decode", "predict"]
+__all__ = ["BOX_SCALE", "cell_centres", "decode", "predict", "suppress"]
 
 STRIDE = 8
 BOX_SCALE = 18.0
@@ -83,21 +83,52 @@ def predict(
     """
     maps = torch.as_tensor(maps).to(torch.float32)
     boxes, logits = decode(maps, stride=stride, box_scale=box_scale)
-    height, width = maps.shape[2] * stride, maps.shape[3] * stride
+    size = (maps.shape[2] * stride, maps.shape[3] * stride)
+    return suppress(boxes, logits.sigmoid(), size, score_threshold, iou_threshold, max_detections)
+
+
+@torch.no_grad()
+def suppress(
+    boxes: Tensor,
+    scores: Tensor,
+    size: tuple[int, int],
+    score_threshold: float,
+    iou_threshold: float,
+    max_detections: int,
+    candidates: int = NMS_CANDIDATES,
+) -> list[dict[str, Tensor]]:
+    """Non-maximum suppression per class and image; a box counts for every class it scores in.
+
+    Args:
+        boxes: [B, N, 4] in pixels, clamped to the image here.
+        scores: [B, N, classes].
+        size: height and width of the image.
+        score_threshold, iou_threshold, max_detections: as in `predict`.
+        candidates: of more, those of the highest scores are taken.
+
+    Returns:
+        As `predict`.
+    """
+    height, width = size
     limit = boxes.new_tensor((width, height, width, height))
     boxes = torch.minimum(boxes.clamp(min=0), limit)
-    scores = logits.sigmoid()
-    options = (score_threshold, iou_threshold, max_detections, float(max(height, width)))
+    options = (score_threshold, iou_threshold, max_detections, float(max(height, width)), candidates)
     return [_suppress(b, s, *options) for b, s in zip(boxes, scores, strict=True)]
 
 
 def _suppress(
-    boxes: Tensor, scores: Tensor, score_threshold: float, iou_threshold: float, limit: int, extent: float
+    boxes: Tensor,
+    scores: Tensor,
+    score_threshold: float,
+    iou_threshold: float,
+    limit: int,
+    extent: float,
+    candidates: int,
 ) -> dict[str, Tensor]:
     cell, label = (scores > score_threshold).nonzero(as_tuple=True)
     score = scores[cell, label]
-    if score.numel() > NMS_CANDIDATES:
-        score, best = score.topk(NMS_CANDIDATES)
+    if score.numel() > candidates:
+        score, best = score.topk(candidates)
         cell, label = cell[best], label[best]
     box = boxes[cell]
     # Classes are moved apart so that one call suppresses each alone; float64 keeps the offsets harmless.

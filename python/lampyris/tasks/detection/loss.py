@@ -10,6 +10,7 @@ from torch import Tensor
 from .assignment import assign, pad_targets
 from .boxes import complete_iou
 from .decoding import BOX_SCALE, STRIDE, cell_centres, decode
+from .totals import shared_total
 
 __all__ = ["detection_loss"]
 
@@ -44,7 +45,7 @@ def detection_loss(
     target_boxes, target_labels = pad_targets(targets, maps.device)
     centres = cell_centres(maps.shape[2], maps.shape[3], stride, maps.device)
     goal = assign(boxes, logits, centres, target_boxes, target_labels, stride)
-    total = goal.weights.sum().clamp(min=1.0)
+    total = shared_total(goal.weights.sum())
     class_loss = F.binary_cross_entropy_with_logits(logits, goal.scores, reduction="sum") / total
     box_loss = ((1 - complete_iou(boxes, goal.boxes)) * goal.weights).sum() / total
     return {"loss": class_loss + box_weight * box_loss, "class_loss": class_loss, "box_loss": box_loss}

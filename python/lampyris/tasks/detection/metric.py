@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from lampyris import nn
 
-from .decoding import BOX_SCALE, STRIDE, predict
+from .decoding import BOX_SCALE
+from .heads import HeadSpec
 
 __all__ = ["DetectionMetric", "evaluate", "score"]
 
@@ -86,7 +88,7 @@ def evaluate(
     time_steps: int | None = None,
     *,
     class_names: Sequence[str] | None = None,
-    stride: int = STRIDE,
+    stride: int | None = None,
     box_scale: float = BOX_SCALE,
     limit: int | None = None,
 ) -> dict[str, Any]:
@@ -97,7 +99,8 @@ def evaluate(
         batches: a DataLoader, or any iterable of batches.
         time_steps: T; None leaves the model's.
         class_names: for ``per_class``.
-        stride, box_scale: as in `lampyris.tasks.detection.decode`.
+        stride: pixels per cell of a model that does not state it; else `HeadSpec.of` reads the model.
+        box_scale: as in `lampyris.tasks.detection.decode`.
         limit: number of batches; None takes all.
 
     Returns:
@@ -107,6 +110,9 @@ def evaluate(
     training = model.training
     stems = [(m, m.time_steps) for m in model.modules() if isinstance(m, nn.Stem)]
     device = next(model.parameters()).device
+    spec = HeadSpec.of(model, box_scale=box_scale)
+    if stride is not None and spec.format == "cells":
+        spec = replace(spec, strides=(stride,))
     model.eval()
     try:
         if time_steps is not None:
@@ -114,8 +120,8 @@ def evaluate(
         for index, (images, targets) in enumerate(batches):
             if index == limit:
                 break
-            maps = model(images.to(device)).cpu()
-            metric.update(predict(maps, stride=stride, box_scale=box_scale), targets)
+            detections = spec.predict(model(images.to(device)))
+            metric.update([{k: v.cpu() for k, v in found.items()} for found in detections], targets)
     finally:
         model.train(training)
         for stem, steps in stems:

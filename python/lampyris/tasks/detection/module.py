@@ -12,32 +12,45 @@ from torch import Tensor
 from lampyris import nn
 
 from .checkpoint import check_state
-from .decoding import BOX_SCALE, STRIDE, predict
-from .loss import detection_loss
+from .decoding import BOX_SCALE
+from .guard import stop
+from .heads import HeadSpec
 from .metric import DetectionMetric
+from .optimizers import SgdCycle, make
+from .recompute import recompute_blocks
 from .schedule import one_cycle
 
 __all__ = ["DetectionTask"]
 
 Batch = tuple[Tensor, Sequence[dict[str, Any]]]
 
+COUNT_LIMIT = 255
+"""Event counts are uint8."""
+
 
 class DetectionTask(lightning.LightningModule):
     """Trains at T = ``train_time_steps``, evaluates at T = ``eval_time_steps``.
 
     AdamW with weight decay on convolution weights only, one learning-rate cycle per fit (cosine, warm-up
-    share ``warmup``). Validation and test log ``ap``, ``ap50``, ``ap75``.
+    share ``warmup``), or the published SGD cycle. Validation and test log ``ap``, ``ap50``, ``ap75``. A loss
+    or gradient that is not finite stops the run (`NonFiniteLoss`).
 
     Args:
-        model: a detector giving prediction maps [B, 4 + classes, H, W], such as `lampyris.models.ems_yolo`.
+        model: a detector whose maps `HeadSpec.of` understands, such as `lampyris.models.ems_yolo`.
         lr: highest learning rate; batch norm makes such a high one right for float training.
         weight_decay: of convolution weights.
         warmup: share of the steps until the highest rate.
         div_factor, final_div_factor: first rate = lr / div, last = first / final_div (`one_cycle`).
-        box_weight: of the box loss against the class loss.
-        box_scale: pixels that a zero size output stands for.
+        box_weight: of the box loss against the class loss, heads of format cells.
+        box_scale: pixels that a zero size output stands for, heads of format cells.
         train_time_steps, eval_time_steps: T; equal for event sequences.
         class_names: names of the classes; None takes those of the data module.
+        loss_gains: of the parts of the loss, over the head format's (`HEADS`).
+        sgd: train with SGD instead; lr, weight_decay and the options of the AdamW cycle are then unused.
+        one_step_epochs: first epochs at T = 1 (event sequences: all counts in one frame), the rest at
+            ``train_time_steps``.
+        recompute: keep only the blocks' inputs for the backward pass (`recompute_blocks`): less memory.
+        sync_norm: over several processes, norms take the statistics of all their batches together.
 
     Example:
         >>> from lampyris import models
@@ -59,8 +72,15 @@ class DetectionTask(lightning.LightningModule):
         train_time_steps: int = 1,
         eval_time_steps: int = 4,
         class_names: list[str] | None = None,
+        loss_gains: dict[str, float] | None = None,
+        sgd: SgdCycle | None = None,
+        one_step_epochs: int = 0,
+        recompute: bool = False,
+        sync_norm: bool = False,
     ) -> None:
         super().__init__()
+        if one_step_epochs < 0:
+            raise ValueError(f"DetectionTask: one_step_epochs must be >= 0, got {one_step_epochs}")
         self.model = model
         self.lr = lr
         self.weight_decay = weight_decay
@@ -72,8 +92,22 @@ class DetectionTask(lightning.LightningModule):
         self.train_time_steps = train_time_steps
         self.eval_time_steps = eval_time_steps
         self.class_names = class_names
-        self.stride = getattr(model, "stride", STRIDE)
+        self.loss_gains = loss_gains
+        self.sgd = sgd
+        self.one_step_epochs = one_step_epochs
+        self.recompute = recompute
+        self.sync_norm = sync_norm
+        self._batch: Batch | None = None
+        _ = self.spec  # names a wrong gain at once
         self.metric = DetectionMetric()
+
+    @property
+    def spec(self) -> HeadSpec:
+        """How the model's maps are read."""
+        gains = dict(self.loss_gains or {})
+        if getattr(self.model, "head_format", "cells") == "cells":
+            gains = {"box": self.box_weight, **gains}
+        return HeadSpec.of(self.model, box_scale=self.box_scale, gains=gains)
 
     # ---- data and structure
 
@@ -87,6 +121,16 @@ class DetectionTask(lightning.LightningModule):
         if self.class_names is None and data is not None:
             self.class_names = [str(name) for name in data.class_names]
         self.metric.class_names = self.class_names
+        if stage != "fit":
+            return
+        if self.recompute:
+            recompute_blocks(self.model)
+        if self.sgd is not None and self.trainer.accumulate_grad_batches == 1:
+            self.trainer.accumulate_grad_batches = self.sgd.accumulation(self._samples())
+
+    def _samples(self) -> int:
+        """Samples of one batch over all processes."""
+        return getattr(self.trainer.datamodule, "batch_size", 1) * self.trainer.world_size
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the images; targets stay on the host until they are padded."""
@@ -98,47 +142,79 @@ class DetectionTask(lightning.LightningModule):
 
     def detect(self, images: Tensor) -> list[dict[str, Tensor]]:
         """Detections of a batch, on the host (`lampyris.tasks.detection.predict`)."""
-        return predict(self.model(images).float().cpu(), stride=self.stride, box_scale=self.box_scale)
+        found = self.spec.predict(self.model(images))
+        return [{key: value.cpu() for key, value in one.items()} for one in found]
 
     # ---- training
 
+    def on_fit_start(self) -> None:
+        if self.sync_norm and self.trainer.world_size > 1:
+            nn.synchronise_statistics(self.model)
+
+    def _train_steps(self) -> int:
+        return 1 if self.current_epoch < self.one_step_epochs else self.train_time_steps
+
     def on_train_start(self) -> None:
-        # Not at the start of an epoch: a run resumed in the middle of one does not pass there.
-        nn.set_time_steps(self.model, self.train_time_steps)
+        # Also here: a run resumed in the middle of an epoch does not pass the start of one.
+        nn.set_time_steps(self.model, self._train_steps())
+
+    def on_train_epoch_start(self) -> None:
+        nn.set_time_steps(self.model, self._train_steps())
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss and its parts for one batch, at the present T."""
+        images, targets = batch
+        if images.dim() == 5 and self._train_steps() < images.shape[0]:
+            images = images.sum(0, keepdim=True).clamp(max=COUNT_LIMIT).to(images.dtype)
+        return self.spec.loss(self.model(images), targets)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        images, targets = batch
-        losses = detection_loss(
-            self.model(images),
-            targets,
-            box_weight=self.box_weight,
-            stride=self.stride,
-            box_scale=self.box_scale,
-        )
+        losses = self.losses(batch)
         values = {name: value.detach() for name, value in losses.items()}
-        self.log_dict(values, prog_bar=True, batch_size=len(targets))
-        return losses["loss"]
+        if not torch.isfinite(values["loss"]):
+            stop(self, "loss", values["loss"].item(), batch)
+        self._batch = batch
+        self.log_dict(values, prog_bar=True, batch_size=len(batch[1]))
+        return losses["loss"] * (self.sgd.nominal_batch if self.sgd else 1)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.sgd is not None:
+            momentum = self.sgd.momentum_at(self.trainer.global_step, *self._length())
+            for group in optimizer.param_groups:
+                group["momentum"] = momentum
+        if self.trainer.scaler is None:  # a gradient scaler deals with overflow itself
+            gradients = [p.grad for p in self.parameters() if p.grad is not None]
+            largest = torch.stack(torch._foreach_norm(gradients, float("inf"))).max()
+            if not torch.isfinite(largest):
+                stop(self, "gradient", largest.item(), self._batch)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        convolutions = {id(m.weight) for m in self.modules() if isinstance(m, torch.nn.Conv2d)}
-        parameters = [p for p in self.parameters() if p.requires_grad]
-        groups = [
-            {
-                "params": [p for p in parameters if id(p) in convolutions],
-                "weight_decay": self.weight_decay,
-            },
-            {"params": [p for p in parameters if id(p) not in convolutions], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.lr, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(step))
+        optimizer, schedule = make(
+            self,
+            self.sgd,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            batch=self._samples(),
+            rates=self._rate,
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _rate(self, step: int) -> float:
+    def _length(self) -> tuple[int, int, int]:
+        """Optimizer steps and epochs of the run, batches per optimizer step."""
+        total = max(int(self.trainer.estimated_stepping_batches), 1)
+        return total, self.trainer.max_epochs or 1, self.trainer.accumulate_grad_batches
+
+    def _rate(self, step: int, start: float) -> float:
         # The number of steps is asked for after the start only: asking builds the loaders, and a resumed run
         # must restore its place in the epoch before that.
-        total = int(self.trainer.estimated_stepping_batches) if step else 1
+        if self.sgd is not None:
+            warm = self.sgd.warmup_epochs > 0 or self.sgd.warmup_iterations > 0
+            if step == 0:
+                return start if warm else 1.0
+            return self.sgd.rate(step, *self._length(), start=start)
+        total = self._length()[0] if step else 1
         cycle = {"warmup": self.warmup, "div": self.div_factor, "final_div": self.final_div_factor}
-        return one_cycle(step, max(total, 1), **cycle)
+        return one_cycle(step, total, **cycle)
 
     # ---- evaluation
 
@@ -158,7 +234,7 @@ class DetectionTask(lightning.LightningModule):
         self.log_dict(result, prog_bar=True)
         self.log_dict({f"ap_class/{name}": value for name, value in per_class.items()})
         if self.trainer.state.fn == "fit":
-            nn.set_time_steps(self.model, self.train_time_steps)
+            nn.set_time_steps(self.model, self._train_steps())
 
     def on_validation_epoch_start(self) -> None:
         self._start_evaluation()
