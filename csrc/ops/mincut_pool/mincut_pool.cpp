@@ -1,48 +1,8 @@
-#include "ops/mincut_pool/mincut_pool_front.h"
+#include "ops/mincut_pool/mincut_pool_sums.h"
 
 namespace lampyris {
 
 namespace {
-
-template <class Range>
-void over_tasks(const std::vector<MincutTask>& tasks, const Range& range) {
-  torch::stable::parallel_for(0, static_cast<int64_t>(tasks.size()), 1,
-                              [&](int64_t begin, int64_t end) {
-                                for (int64_t t = begin; t < end; ++t) range(t);
-                              });
-}
-
-// Adds the tasks' sums up by graph, in order and in double: out [B, width].
-template <typename T>
-std::vector<T> sums_of_graphs(const std::vector<MincutTask>& tasks, const std::vector<T>& partial,
-                              int64_t graphs, int64_t width) {
-  std::vector<T> out(static_cast<size_t>(graphs * width), T(0));
-  std::vector<double> total(static_cast<size_t>(width));
-  for (size_t t = 0; t < tasks.size();) {
-    const int64_t graph = tasks[t].graph;
-    std::fill(total.begin(), total.end(), 0.0);
-    for (; t < tasks.size() && tasks[t].graph == graph; ++t) {
-      const T* const row = partial.data() + static_cast<int64_t>(t) * width;
-      for (int64_t i = 0; i < width; ++i) total[static_cast<size_t>(i)] += static_cast<double>(row[i]);
-    }
-    T* const to = out.data() + graph * width;
-    for (int64_t i = 0; i < width; ++i) to[i] = static_cast<T>(total[static_cast<size_t>(i)]);
-  }
-  return out;
-}
-
-// Part [B, rest] of every graph's sums as a tensor.
-template <typename T>
-Tensor part_of(const std::vector<T>& sums, int64_t graphs, int64_t width, int64_t begin,
-               const Sizes& shape, const Tensor& like) {
-  const Tensor out = empty(shape, like.scalar_type(), like);
-  const int64_t count = product(shape) / graphs;
-  T* to = out.mutable_data_ptr<T>();
-  for (int64_t g = 0; g < graphs; ++g, to += count) {
-    std::copy_n(sums.data() + g * width + begin, count, to);
-  }
-  return out;
-}
 
 template <typename T>
 MincutResult forward(const MincutShape& n, const Tensor& x, const Tensor& logits, const Tensor& row_ptr,
@@ -102,17 +62,6 @@ MincutResult mincut_pool(Tensor x, Tensor logits, Tensor row_ptr, Tensor col, Ma
   return run(n, contiguous(x), contiguous(logits), contiguous(row_ptr), contiguous(col),
              contiguous_or_none(edge_weight), contiguous_or_none(factor), contiguous(graph_ptr),
              temperature, hard, variation);
-}
-
-// to [columns, rows] = the transpose of from [rows, columns], added where `add`.
-template <typename T>
-void transpose_into(const T* from, int64_t rows, int64_t columns, T* to, bool add) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      T& out = to[c * rows + r];
-      out = (add ? out : T(0)) + from[r * columns + c];
-    }
-  }
 }
 
 template <typename T>
@@ -206,61 +155,6 @@ MincutGradients mincut_pool_backward(Tensor grad_pool, Tensor grad_adj, Tensor g
   return x.scalar_type() == ScalarType::Float ? run(float{}) : run(double{});
 }
 
-template <typename T>
-Tensor lift_as(const MincutShape& n, const Tensor& x, const Tensor& s, const Tensor& graph_ptr) {
-  check_pointers("mincut_lift", "graph_ptr", values<int64_t>(graph_ptr), n.graphs, n.nodes);
-  const Tensor out = empty({n.nodes, n.features}, x.scalar_type(), x);
-  MincutLift<T> a;
-  a.clusters = n.clusters;
-  a.features = n.features;
-  a.s = values<T>(s);
-  a.x = values<T>(x);
-  a.out = out.mutable_data_ptr<T>();
-  const auto tasks = mincut_tasks(values<int64_t>(graph_ptr), n.graphs);
-  over_tasks(tasks, [&](int64_t t) { mincut_lift_task(a, tasks[static_cast<size_t>(t)]); });
-  return out;
-}
-
-Tensor mincut_lift(Tensor x, Tensor s, Tensor graph_ptr) {
-  const MincutShape n = check_mincut_lift(x, s, graph_ptr);
-  const auto run = x.scalar_type() == ScalarType::Float ? &lift_as<float> : &lift_as<double>;
-  return run(n, contiguous(x), contiguous(s), contiguous(graph_ptr));
-}
-
-template <typename T>
-std::tuple<Tensor, Tensor> lift_backward_as(const MincutShape& n, const Tensor& grad,
-                                            const Tensor& x, const Tensor& s,
-                                            const Tensor& graph_ptr) {
-  check_pointers("mincut_lift", "graph_ptr", values<int64_t>(graph_ptr), n.graphs, n.nodes);
-  const Tensor grad_s = empty({n.nodes, n.clusters}, x.scalar_type(), x);
-  const int64_t pool = n.clusters * n.features;
-  std::vector<T> x_back(static_cast<size_t>(n.graphs * pool));
-  for (int64_t g = 0; g < n.graphs; ++g) {
-    transpose_into(values<T>(x) + g * pool, n.clusters, n.features, x_back.data() + g * pool, false);
-  }
-  MincutLift<T> a;
-  a.clusters = n.clusters;
-  a.features = n.features;
-  a.s = values<T>(s);
-  a.x_back = x_back.data();
-  a.grad = values<T>(grad);
-  a.grad_s = grad_s.mutable_data_ptr<T>();
-  const auto tasks = mincut_tasks(values<int64_t>(graph_ptr), n.graphs);
-  std::vector<T> partial(tasks.size() * static_cast<size_t>(pool));
-  over_tasks(tasks, [&](int64_t t) {
-    mincut_lift_grad_task(a, tasks[static_cast<size_t>(t)], partial.data() + t * pool);
-  });
-  const auto sums = sums_of_graphs(tasks, partial, n.graphs, pool);
-  return {part_of(sums, n.graphs, pool, 0, {n.graphs, n.clusters, n.features}, x), grad_s};
-}
-
-std::tuple<Tensor, Tensor> mincut_lift_backward(Tensor grad, Tensor x, Tensor s, Tensor graph_ptr) {
-  const MincutShape n = check_mincut_lift(x, s, graph_ptr);
-  const auto run =
-      x.scalar_type() == ScalarType::Float ? &lift_backward_as<float> : &lift_backward_as<double>;
-  return run(n, contiguous(grad), contiguous(x), contiguous(s), contiguous(graph_ptr));
-}
-
 // s [N, K] of a valid graph_ptr [B + 1]; gives [B, K] nodes.
 Tensor column_quantiles(Tensor s, Tensor graph_ptr) {
   s = contiguous(s), graph_ptr = contiguous(graph_ptr);
@@ -311,9 +205,6 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
       "s, Tensor? soft, Tensor y, Tensor? signs, Tensor degree, Tensor row_ptr, Tensor col, Tensor? "
       "edge_weight, Tensor? factor, Tensor graph_ptr, float temperature, bool wants_x, bool "
       "wants_logits, bool wants_weight) -> (Tensor?, Tensor?, Tensor?)");
-  // x [B, K, F], s [N, K] -> [N, F]; and (gradient of x, gradient of s).
-  m.def("mincut_lift(Tensor x, Tensor s, Tensor graph_ptr) -> Tensor");
-  m.def("_mincut_lift_backward(Tensor grad, Tensor x, Tensor s, Tensor graph_ptr) -> (Tensor, Tensor)");
   // The node [B, K] whose share has rank N / K from above in its graph and column.
   m.def("_column_quantiles(Tensor s, Tensor graph_ptr) -> Tensor");
 }
@@ -321,8 +212,6 @@ STABLE_TORCH_LIBRARY_FRAGMENT(lampyris, m) {
 STABLE_TORCH_LIBRARY_IMPL(lampyris, CPU, m) {
   m.impl("mincut_pool", TORCH_BOX(&mincut_pool));
   m.impl("_mincut_pool_backward", TORCH_BOX(&mincut_pool_backward));
-  m.impl("mincut_lift", TORCH_BOX(&mincut_lift));
-  m.impl("_mincut_lift_backward", TORCH_BOX(&mincut_lift_backward));
   m.impl("_column_quantiles", TORCH_BOX(&column_quantiles));
 }
 

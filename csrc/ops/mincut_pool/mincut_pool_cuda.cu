@@ -2,9 +2,9 @@
 // and tasks of 512 rows. Bytes of device memory in float32:
 //   forward   4 E K (rows of S, from L2 where they fit) + 8 E + 4 N (7 K + F) + tiles' rereads
 //   backward  4 N (4 K + 2 F), and as much again as the forward's spread when A is not symmetric
-// Indices are never trusted (mincut_pool_team.h): what points outside counts as absent.
+// What a thread does is in mincut_pool_entry.h, what a block does in mincut_pool_team.h.
 #include "ops/launch.cuh"
-#include "ops/mincut_pool/mincut_pool.h"
+#include "ops/mincut_pool/mincut_pool_entry.h"
 #include "ops/mincut_pool/mincut_pool_team.h"
 
 namespace lampyris {
@@ -15,6 +15,8 @@ __global__ void bounds_kernel(const int64_t* graph_ptr, int64_t graphs, int64_t 
                               int64_t* bounds, int64_t* task_ptr) {
   mincut_bounds(graph_ptr, graphs, nodes, bounds, task_ptr);
 }
+
+__device__ MincutBounds bounds_of(const MincutCuda& on) { return {on.graphs, on.bounds}; }
 
 template <typename T>
 __global__ void __launch_bounds__(kBlockThreads) softmax_kernel(const MincutForward<T> a) {
@@ -31,32 +33,9 @@ template <typename T>
 __global__ void __launch_bounds__(kBlockThreads)
     spread_kernel(const MincutGraph<T> a, const MincutCuda on, const T* s, T* y, T* signs, T* terms,
                   T* degree) {
-  const int64_t at = global_thread(), clusters = a.clusters;
-  if (at >= a.rows.rows * clusters) return;
-  const int64_t i = at / clusters, k = at % clusters;
-  const int64_t g = mincut_part(on.bounds, on.graphs, i);
-  const int64_t first = g < 0 ? 0 : on.bounds[g], last = g < 0 ? 0 : on.bounds[g + 1];
-  const T own = s[at];
-  T sum = 0, sign = 0, term = 0, total = 0;
-  const MincutEdges edges(a.rows, i);
-  for (int64_t e = edges.begin; e < edges.end; ++e) {
-    const int64_t j = a.rows.col[e];
-    if (j < first || j >= last) continue;
-    T entry = a.weight == nullptr ? T(1) : a.weight[e];
-    if (a.factor != nullptr) entry *= a.factor[j];
-    const T other = s[j * clusters + k];
-    sum += entry * other;
-    total += entry;
-    if (signs != nullptr) {
-      sign += mincut_sign(entry, own - other);
-      term += entry * abs_of(own - other);
-    }
-  }
-  const T factor = a.factor == nullptr ? T(1) : a.factor[i];
-  if (y != nullptr) y[at] = factor * sum;
-  if (signs != nullptr) signs[at] = factor * sign;
-  if (terms != nullptr) terms[at] = factor * term;
-  if (degree != nullptr && k == 0) degree[i] = factor * total;
+  const int64_t at = global_thread();
+  if (at >= a.rows.rows * a.clusters) return;
+  mincut_spread_entry(a, bounds_of(on), s, at, y, signs, terms, degree);
 }
 
 // Which rows a task has; false for a task that is not there, for all threads of the block.
@@ -99,64 +78,21 @@ __global__ void __launch_bounds__(kBlockThreads)
 template <typename T>
 __global__ void __launch_bounds__(kBlockThreads)
     reduce_kernel(const MincutCuda on, const T* partial, const MincutParts<T> parts) {
-  const int64_t at = global_thread(), width = parts.width();
-  if (at >= on.graphs * width) return;
-  const int64_t g = at / width, i = at % width;
-  double sum = 0;
-  for (int64_t t = on.task_ptr[g]; t < on.task_ptr[g + 1]; ++t) {
-    sum += static_cast<double>(partial[t * width + i]);
-  }
-  int p = 0;
-  while (i >= parts.begin[p + 1]) ++p;
-  parts.data[p][g * (parts.begin[p + 1] - parts.begin[p]) + i - parts.begin[p]] =
-      static_cast<T>(sum);
-}
-
-template <typename T>
-__device__ T row_times(const T* row, const T* matrix, int64_t depth, int64_t columns, int64_t c) {
-  T sum = 0;
-  for (int64_t l = 0; l < depth; ++l) sum += row[l] * matrix[l * columns + c];
-  return sum;
+  const int64_t at = global_thread();
+  if (at < on.graphs * parts.width()) mincut_reduce_entry(on.task_ptr, partial, parts, at);
 }
 
 template <typename T>
 __global__ void __launch_bounds__(kBlockThreads)
     grad_s_kernel(const MincutBackward<T> a, const MincutCuda on) {
-  const int64_t at = global_thread(), clusters = a.clusters;
-  if (at >= a.rows.rows * clusters) return;
-  const int64_t i = at / clusters, k = at % clusters, row = i * clusters;
-  const int64_t g = mincut_part(on.bounds, on.graphs, i);
-  T grad = 0;
-  if (g >= 0) {
-    const int64_t square = g * clusters * clusters;
-    const T* const columns = a.grad_columns + g * kMincutColumns * clusters;
-    const T* const totals = a.grad_totals + g * kMincutTotals;
-    const T degree = a.degree[i];
-    grad = degree * columns[k] + columns[clusters + k] + T(2) * totals[0] * degree * a.s[at];
-    if (a.signs != nullptr) {
-      grad += totals[2] * (a.signs[at] + (a.signs_back == nullptr ? a.signs : a.signs_back)[at]);
-    }
-    grad += row_times(a.y + row, a.mix_y + square, clusters, clusters, k);
-    if (a.z != nullptr) grad += row_times(a.z + row, a.mix_z + square, clusters, clusters, k);
-    grad += row_times(a.s + row, a.mix_s + square, clusters, clusters, k);
-    grad += row_times(a.x + i * a.features, a.mix_x + g * clusters * a.features, a.features,
-                      clusters, k);
-  }
-  if (a.grad_s != nullptr) grad += a.grad_s[at];
-  a.grad_logits[at] = grad;
+  const int64_t at = global_thread();
+  if (at < a.rows.rows * a.clusters) a.grad_logits[at] = mincut_grad_entry(a, bounds_of(on), at);
 }
 
 template <typename T>
 __global__ void __launch_bounds__(kBlockThreads) grad_softmax_kernel(const MincutBackward<T> a) {
-  const int64_t i = global_thread(), clusters = a.clusters;
-  if (i >= a.rows.rows) return;
-  const T* const soft = a.soft + i * clusters;
-  T* const row = a.grad_logits + i * clusters;
-  T inner = 0;
-  for (int64_t k = 0; k < clusters; ++k) inner += soft[k] * row[k];
-  for (int64_t k = 0; k < clusters; ++k) {
-    row[k] = mincut_logit_gradient(soft[k], row[k], inner, a.inverse_temperature);
-  }
+  const int64_t i = global_thread();
+  if (i < a.rows.rows) mincut_grad_softmax_row(a, i);
 }
 
 // out [N, columns] = s x of the node's graph, x [B, K, columns].
@@ -165,38 +101,14 @@ __global__ void __launch_bounds__(kBlockThreads)
     lift_kernel(const MincutCuda on, const T* s, const T* x, int64_t nodes, int64_t clusters,
                 int64_t columns, T* out) {
   const int64_t at = global_thread();
-  if (at >= nodes * columns) return;
-  const int64_t i = at / columns, g = mincut_part(on.bounds, on.graphs, i);
-  out[at] = g < 0 ? T(0)
-                  : row_times(s + i * clusters, x + g * clusters * columns, clusters, columns,
-                              at % columns);
+  if (at < nodes * columns) out[at] = mincut_lift_entry(bounds_of(on), s, x, clusters, columns, at);
 }
 
 template <typename T>
 __global__ void __launch_bounds__(kBlockThreads)
     grad_edges_kernel(const MincutBackward<T> a, const MincutCuda on, const T* u) {
-  const int64_t i = global_thread(), clusters = a.clusters;
-  if (i >= a.rows.rows) return;
-  const int64_t g = mincut_part(on.bounds, on.graphs, i);
-  const int64_t first = g < 0 ? 0 : on.bounds[g], last = g < 0 ? 0 : on.bounds[g + 1];
-  const int64_t part = g < 0 ? 0 : g;
-  const T* const totals = a.grad_totals + part * kMincutTotals;
-  const T* const columns = a.grad_columns + part * kMincutColumns * clusters;
-  const T* const s = a.s + i * clusters;
-  T row = totals[1];
-  for (int64_t k = 0; k < clusters; ++k) row += (totals[0] * s[k] + columns[k]) * s[k];
-  const MincutEdges edges(a.rows, i);
-  for (int64_t e = edges.begin; e < edges.end; ++e) {
-    const int64_t j = a.rows.col[e];
-    if (j < first || j >= last) continue;
-    const T* const other = a.s + j * clusters;
-    T grad = row, apart = 0;
-    for (int64_t k = 0; k < clusters; ++k) {
-      grad += u[i * clusters + k] * other[k];
-      apart += abs_of(s[k] - other[k]);
-    }
-    a.grad_weight[e] = a.signs == nullptr ? grad : grad + totals[2] * apart;
-  }
+  const int64_t i = global_thread();
+  if (i < a.rows.rows) mincut_grad_edges_row(a, bounds_of(on), u, i);
 }
 
 template <typename T>

@@ -1,5 +1,4 @@
-// The sums of one task by a team, and how a thread finds its graph and its edges without ever
-// trusting a pointer: on the GPU nobody has looked at their values.
+// The sums of one task by a team: the block of a CUDA kernel, or the threads of a test.
 #pragma once
 
 #include "core/team.h"
@@ -84,45 +83,5 @@ LAMPYRIS_TEAM void mincut_sum_totals(const Team& team, const T* s, const T* degr
     out[2] = static_cast<T>(variation);
   }
 }
-
-// bounds [B + 1]: graph_ptr made to rise within [0, nodes]; task_ptr [B + 1]: tasks before a graph.
-// Together the tasks are at most nodes / kMincutTaskRows + graphs.
-LAMPYRIS_INLINE void mincut_bounds(const int64_t* graph_ptr, int64_t graphs, int64_t nodes,
-                                   int64_t* bounds, int64_t* task_ptr) {
-  int64_t last = 0, tasks = 0;
-  for (int64_t g = 0; g <= graphs; ++g) {
-    int64_t at = graph_ptr[g] < last ? last : graph_ptr[g];
-    at = at > nodes ? nodes : at;
-    if (g > 0) tasks += (at - last + kMincutTaskRows - 1) / kMincutTaskRows;
-    if (g == 0) at = 0;
-    bounds[g] = last = at;
-    task_ptr[g] = tasks;
-  }
-}
-
-// The part [begin, end) of rising pointers [0, parts] in which `item` lies; -1 when in none.
-LAMPYRIS_INLINE int64_t mincut_part(const int64_t* bounds, int64_t parts, int64_t item) {
-  if (item < bounds[0] || item >= bounds[parts]) return -1;
-  int64_t low = 0, high = parts;  // bounds[low] <= item < bounds[high]
-  while (high - low > 1) {
-    const int64_t middle = low + (high - low) / 2;
-    if (bounds[middle] <= item) {
-      low = middle;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
-// The edges of a row, cut to [0, edges].
-struct MincutEdges {
-  int64_t begin, end;
-
-  LAMPYRIS_INLINE MincutEdges(const Csr& rows, int64_t i) {
-    begin = rows.row_ptr[i] < 0 ? 0 : rows.row_ptr[i];
-    end = rows.row_ptr[i + 1] > rows.edges ? rows.edges : rows.row_ptr[i + 1];
-  }
-};
 
 }  // namespace lampyris

@@ -93,8 +93,7 @@ def mincut_pool(
     x, logits = _widen(x), _widen(logits)
     edge_weight = None if edge_weight is None else _widen(edge_weight)
     if graph_ptr is None:
-        graph_ptr = torch.full((2,), x.shape[0] if x.dim() else 0, device=row_ptr.device)
-        graph_ptr = graph_ptr * torch.arange(2, device=row_ptr.device)
+        graph_ptr = _one_graph(x)
     pooled = _mincut_products.products(
         x, logits, row_ptr, col, edge_weight, graph_ptr, float(temperature), hard, normalize,
         loss == "total_variation", symmetric,
@@ -111,7 +110,7 @@ def mincut_lift(x: Tensor, s: Tensor, graph_ptr: Tensor | None = None) -> Tensor
     """Give every node the features of its clusters: x_lifted = s x, the unpooling of a soft assignment.
 
     Args:
-        x: pooled features [B, K, F].
+        x: pooled features [B, K, F], float32 or float64 (halves are computed in float32).
         s: assignment [N, K], like x.
         graph_ptr: [B + 1] int64, as in `mincut_pool`; one graph when None.
 
@@ -127,8 +126,14 @@ def mincut_lift(x: Tensor, s: Tensor, graph_ptr: Tensor | None = None) -> Tensor
         [[2.0], [3.0]]
     """
     if graph_ptr is None:
-        graph_ptr = torch.tensor([0, s.shape[0] if s.dim() else 0], device=s.device)
-    return _mincut_products.lift(x, s, graph_ptr)
+        graph_ptr = _one_graph(s)
+    return _mincut_products.lift(_widen(x), _widen(s), graph_ptr).to(x.dtype)
+
+
+def _one_graph(nodes: Tensor) -> Tensor:
+    """[0, N], on the device without a copy from the host."""
+    ends = torch.arange(2, device=nodes.device)
+    return ends * (nodes.shape[0] if nodes.dim() else 0)
 
 
 def _widen(t: Tensor) -> Tensor:

@@ -8,6 +8,7 @@
 
 #include "cpu/every_isa.h"
 #include "ops/mincut_pool/mincut_pool.h"
+#include "ops/mincut_pool/mincut_pool_entry.h"
 #include "ops/mincut_pool/mincut_pool_team.h"
 #include "ops/thread_team.h"
 

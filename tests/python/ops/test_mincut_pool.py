@@ -6,6 +6,8 @@ from mincut_graphs import Graph, graph_of, random_graph
 from operator_harness import assert_same, check_compiles, check_operator, gradients, layouts
 
 from lampyris import ops, reference
+from lampyris.ops import _mincut_losses, _mincut_products
+from lampyris.reference.mincut_pool import dense_adjacency as reference_adjacency
 
 LOSSES = ("mincut", "dmon", "just_balance", "total_variation")
 # float32 sums of up to some hundred terms in another order, and an exponential to 2 ulp.
@@ -267,7 +269,7 @@ def test_threads_do_not_change_a_bit():
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            (outputs, grads), _ = run_both_ours(graph)
+            outputs, grads = run_ours(graph)
             results.append([*outputs, *grads])
     finally:
         torch.set_num_threads(before)
@@ -275,7 +277,7 @@ def test_threads_do_not_change_a_bit():
         assert_same(a, b, "threads")
 
 
-def run_both_ours(graph: Graph):
+def run_ours(graph: Graph):
     torch.manual_seed(0)
     nodes = graph.row_ptr.numel() - 1
     tensors = [torch.randn(nodes, 9), torch.randn(nodes, 20), torch.rand(graph.col.numel())]
@@ -287,7 +289,7 @@ def run_both_ours(graph: Graph):
         lambda x, logits, w: ops.mincut_pool(x, logits, graph.row_ptr, graph.col, w, **options),
         tensors,
         upstream,
-    ), None
+    )
 
 
 def test_halves_are_computed_in_float32(device):
@@ -301,6 +303,9 @@ def test_halves_are_computed_in_float32(device):
     with torch.autocast(device, torch.bfloat16):
         for a, b in zip(ops.mincut_pool(x, logits, row_ptr, col), ours, strict=True):
             assert_same(a, b, "autocast")
+    s = torch.rand(20, 4, device=device).bfloat16()
+    lifted = ops.mincut_lift(ours[0], s)
+    assert_same(lifted, ops.mincut_lift(ours[0].float(), s.float()).bfloat16(), "lift")
 
 
 def test_opcheck(device):
@@ -343,6 +348,24 @@ def test_lift(sizes, device):
     (expected,), wanted = gradients(lambda x, s: [reference.mincut_lift(x, s, ptr)], (x, s), up)
     for a, b in zip((ours, *grads), (expected, *wanted), strict=True):
         torch.testing.assert_close(a.cpu(), b, **FLOAT64)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_what_cuda_takes_from_torch(shuffled):
+    """Turned-round edges and ranks in plain torch, against the compiled ones and the definition."""
+    graph = random_graph([9, 0, 4], seed=18, shuffled=shuffled)
+    weight = torch.rand(graph.col.numel())
+    back = _mincut_products.turned_round(graph.row_ptr, graph.col, weight)
+    dense = reference_adjacency(graph.row_ptr, graph.col, weight, weight.dtype)
+    assert torch.equal(reference_adjacency(*back, weight.dtype), dense.T)
+    s = torch.rand(13, 5)
+    s[3] = s[4]
+    ours = torch.ops.lampyris._column_quantiles(s, graph.graph_ptr)
+    theirs = _mincut_losses.column_quantiles(s, graph.graph_ptr)
+    assert torch.equal(ours, theirs)
+    assert (ours[1] == 13).all() and torch.equal(
+        ours[0], torch.argsort(s[:9], dim=0, descending=True, stable=True)[1]
+    )
 
 
 def test_double_backward_raises():
