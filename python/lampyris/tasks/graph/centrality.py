@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lampyris.data.graphs import betweenness, effective_size, erdos_renyi
 
-from .degree_fits import FITS, degree_features, degree_fit
+from .degree_fits import FITS, degree_features, degree_fit, relative_features
 from .networks import seeded
 from .overlap import OverlapGOAT, OverlapGraph, overlap_graph
 from .results import Results
@@ -114,9 +114,10 @@ def _structure(graphs: list[Measured]) -> OverlapGraph:
 
 
 def _node_features(graph: OverlapGraph) -> Tensor:
-    """What the networks without overlaps get on unseen graphs: 1, degree, edges among the neighbours."""
+    """What the other networks get on unseen graphs: 1, degree, edges among neighbours, largest degree."""
     links = torch.zeros_like(graph.node).index_add(0, graph.edge_index[1], graph.edge[:, 0])
-    return torch.stack([torch.ones_like(graph.node), graph.node, links / links.std().clamp(min=1e-6)], 1)
+    columns = torch.ones_like(graph.node), graph.node, links / links.std().clamp(min=1e-6), graph.top
+    return torch.stack(columns, 1)
 
 
 def _unseen(
@@ -132,7 +133,7 @@ def _unseen(
         torch.manual_seed(0)
         model, views = OverlapGOAT(), ((learned,), (union,))
     else:
-        model = seeded(0, name, 3, 32, 1, dropout=0.0, readout=True)
+        model = seeded(0, name, 4, 32, 1, dropout=0.0, readout=True)
         views = tuple((_node_features(g), g.edge_index) for g in (learned, union))
     recipe = Recipe(steps=600, lr=0.01, weight_decay=0.0, patience=150, every=10, decay="cosine", clip=1.0)
     _rescaled(model, views[0], y[: sum(sizes)], nodes[0], nodes[1], _shortened(recipe, quick))
@@ -242,11 +243,11 @@ def _call(function, arguments: tuple):
 
 
 def _unseen_fits(results: Results, setting: str, train: list[Measured], test: list[Measured]) -> None:
-    known = [degree_features(g.edge_index, g.nodes) for g in train]
+    known = [relative_features(g.edge_index, g.nodes) for g in train]
     for row, names in FITS.items():
         line = degree_fit(names, known, [g.y for g in train])
         for graph in test:
-            predicted = line(degree_features(graph.edge_index, graph.nodes))
+            predicted = line(relative_features(graph.edge_index, graph.nodes))
             results.add(setting, row, (predicted - graph.y).square().mean())
 
 
@@ -269,5 +270,6 @@ def _protocol(measure: str, sizes: list[int], graphs: int, others: tuple[int, in
         "min-max scaled per graph, 60/20/20 split of the nodes of a graph, identity features, best "
         f"validation kept, degree fits on the 60 %. Unseen: trained on "
         f"{', '.join(f'{a} + {b}' for a, b in counts)} other graphs (training + validation), tested on all "
-        "nodes of these; features 1, degree, edges among neighbours (GOAT-overlap: degrees and overlaps)"
+        "nodes of these; features 1, degree, edges among neighbours, largest degree of the graph (GOAT-overlap: "
+        "degrees and overlaps; fits: degrees as a share of the largest)"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["FITS", "degree_features", "degree_fit", "shared_neighbours"]
+__all__ = ["FITS", "degree_features", "degree_fit", "relative_features", "shared_neighbours"]
 
 FITS = {
     "constant": (),
@@ -57,6 +57,21 @@ def degree_features(edge_index: Tensor, nodes: int) -> dict[str, Tensor]:
         "inverse": added(1 / least[source]),
         "links": added(shared_neighbours(edge_index, nodes).double()) / 2,
     }
+
+
+def relative_features(edge_index: Tensor, nodes: int) -> dict[str, Tensor]:
+    """`degree_features` with degrees as shares of the graph's largest one: for fits over several graphs.
+
+    Example:
+        >>> import torch
+        >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+        >>> relative_features(path, 3)["degree"].tolist()
+        [0.5, 1.0, 0.5]
+    """
+    features = degree_features(edge_index, nodes)
+    top = features["degree"].max().clamp(min=1)
+    power = {"degree": 1, "degree²": 2, "mean": 1, "inverse": 0, "links": 2}
+    return {name: values / top ** power[name] for name, values in features.items()}
 
 
 def degree_fit(names: tuple[str, ...], known: list[dict[str, Tensor]], targets: list[Tensor]):
