@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lampyris.data.graphs import betweenness, effective_size, erdos_renyi
 
@@ -22,7 +22,7 @@ from .overlap import OverlapGOAT, OverlapGraph, overlap_graph
 from .results import Results
 from .training import Recipe, fit, run_jobs, split_nodes
 
-__all__ = ["Family", "Measured", "centrality_task", "measured_graph"]
+__all__ = ["Family", "Measured", "centrality_task", "fit_regression", "measured_graph"]
 
 NETWORKS = ("GCN", "SAGE-mean", "GIN", "GAT", "GOAT", "GOAT-overlap")
 RESIDUAL = ("GIN", "GAT", "GOAT", "GOAT-overlap")
@@ -90,8 +90,14 @@ def measured_graph(
     return Measured(edge_index, (y - low) / (high - low))
 
 
-def _rescaled(model, inputs, y: Tensor, train: Tensor, val: Tensor, recipe: Recipe) -> Tensor:
-    """Fit on the training nodes, targets standardised by their mean and deviation; predictions [N]."""
+def fit_regression(
+    model: nn.Module, inputs: tuple, y: Tensor, train: Tensor, val: Tensor, recipe: Recipe
+) -> Tensor:
+    """Predictions [N] after a fit of ``y`` [N] at the training nodes.
+
+    The network learns the target with mean 0 and deviation 1 at those; the weights of the best validation
+    error stay.
+    """
     mean, deviation = y[train].mean(), y[train].std().clamp(min=1e-9)
     target = ((y - mean) / deviation).float()
 
@@ -104,7 +110,7 @@ def _rescaled(model, inputs, y: Tensor, train: Tensor, val: Tensor, recipe: Reci
 
 
 def _one_graph(name: str, graph: Measured, y: Tensor, seed: int, member: int, quick: int | None) -> Tensor:
-    """Predictions of a network for one graph with the identity as features; members differ in their weights."""
+    """Predictions of a network for one graph with the identity as features; members differ in weights."""
     train, val, _ = split_nodes(graph.nodes, seed=seed)
     x = torch.eye(graph.nodes)
     if name == "GOAT-overlap":
@@ -114,7 +120,7 @@ def _one_graph(name: str, graph: Measured, y: Tensor, seed: int, member: int, qu
     else:
         model = seeded(seed, name, graph.nodes, 32, 1, dropout=0.0, readout=True)
         inputs, recipe = (x, graph.edge_index), PLAIN
-    return _rescaled(model, inputs, y, train, val, _shortened(recipe, quick))
+    return fit_regression(model, inputs, y, train, val, _shortened(recipe, quick))
 
 
 def _shortened(recipe: Recipe, steps: int | None) -> Recipe:
@@ -148,7 +154,7 @@ def _unseen(
         model = seeded(0, name, 4, 32, 1, dropout=0.0, readout=True)
         views = tuple((_node_features(g), g.edge_index) for g in (learned, union))
     recipe = Recipe(steps=600, lr=0.01, weight_decay=0.0, patience=150, every=10, decay="cosine", clip=1.0)
-    _rescaled(model, views[0], y[: sum(sizes)], nodes[0], nodes[1], _shortened(recipe, quick))
+    fit_regression(model, views[0], y[: sum(sizes)], nodes[0], nodes[1], _shortened(recipe, quick))
     mean, deviation = y[nodes[0]].mean(), y[nodes[0]].std()
     with torch.no_grad():
         predicted = model(*views[1])[:, 0].double() * deviation + mean

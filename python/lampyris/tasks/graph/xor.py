@@ -20,7 +20,7 @@ from .node_classification import accuracy
 from .results import Results
 from .training import Recipe, fit, run_jobs, split_nodes
 
-__all__ = ["middle_graph", "parity_graph", "xor_task"]
+__all__ = ["middle_graph", "one_run", "parity_graph", "xor_task"]
 
 MODELS = ("SAGE-sum", "SAGE-mean", "SAGE-max", "GCN", "GAT", "GATv2", "GOAT", "GOATv2", "GOAT by key")
 RECIPE = Recipe(steps=600, lr=0.01, weight_decay=0.0, patience=200, every=5, clip=1.0)
@@ -123,7 +123,10 @@ class _OneLayer(nn.Module):
         return self.readout(self.layer(x, (edge_index[0], edge_index[1])))
 
 
-def _one(name: str, graph: NodeGraph, readout: str, seed: int, recipe: Recipe) -> float:
+def one_run(
+    name: str, graph: NodeGraph, readout: Literal["linear", "mlp"], seed: int, recipe: Recipe = RECIPE
+) -> float:
+    """Test accuracy (a share) of one layer and readout; ``seed`` draws split and weights."""
     known = (graph.y >= 0).nonzero()[:, 0]
     train, val, test = (known[part] for part in split_nodes(len(known), seed=seed))
     torch.manual_seed(seed)
@@ -187,7 +190,7 @@ def xor_task(
         4,
     )
     for key, value in zip(
-        keys, run_jobs(_one, jobs, workers=workers, title="xor", screen=screen), strict=True
+        keys, run_jobs(one_run, jobs, workers=workers, title="xor", screen=screen), strict=True
     ):
         results.add(*key, 100 * value)
     return results
