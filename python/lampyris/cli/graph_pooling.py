@@ -154,6 +154,7 @@ def segmentation(
 def classification(
     sets: str = "easy hard",
     poolings: str | None = None,
+    file: str | None = None,
     per_class: int = 100,
     largest: int = 80,
     seeds: int = 5,
@@ -166,11 +167,12 @@ def classification(
     workers: int | None = None,
     quick: bool = False,
 ) -> int:
-    """Classify the Bench graphs: no pooling, minCUT and relatives, DiffPool, Top-K, SAGPool.
+    """Classify the Bench graphs, or a TU set: no pooling, minCUT and relatives, DiffPool, Top-K, SAGPool.
 
     Args:
         sets: of easy, hard, separated by spaces.
         poolings: of none, mincut, dmon, just_balance, total_variation, diffpool, topk, sagpool, by spaces.
+        file: folder of a TU data set (PROTEINS, DD, ...) in place of the sets.
         per_class: graphs of each of the three classes.
         largest: nodes of the largest graph.
         seeds: runs of each pooling.
@@ -191,7 +193,7 @@ def classification(
         names, per_class, largest, seeds, epochs, workers = ["none", "mincut", "topk"], 10, 30, 1, 2, 1
     screen = console()
     results = task(
-        sets.split(), names, per_class=per_class, largest=largest, seeds=seeds, epochs=epochs,
+        sets.split(), names, folder=file, per_class=per_class, largest=largest, seeds=seeds, epochs=epochs,
         patience=patience, batch=batch, lr=lr, weight_decay=weight_decay, workers=workers, screen=screen,
     )  # fmt: skip
     results.show(screen)

@@ -16,6 +16,9 @@ __all__ = ["draw_clusters", "draw_points", "match_labels", "panels", "save"]
 NODE_AREA = 4000.0
 """Points^2 that all nodes of a panel share."""
 
+CROWDED = 300
+"""Nodes above which the edges are not drawn, and nodes lie by their features."""
+
 
 def save(figure, path: str | Path) -> Path:
     """The figure as a PNG, written whole or not at all, and closed."""
@@ -59,6 +62,13 @@ def match_labels(labels: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return columns[np.argsort(rows)][labels]
 
 
+def _by_features(graph: GraphSet) -> np.ndarray:
+    """[N, 2], t-SNE of the features."""
+    from sklearn.manifold import TSNE
+
+    return TSNE(init="pca", random_state=0).fit_transform(graph.features.numpy())
+
+
 def _edges(axis, places: np.ndarray, edge_index: np.ndarray, alpha: float) -> None:
     from matplotlib.collections import LineCollection
 
@@ -79,8 +89,9 @@ def draw_clusters(
     width = 1 + max(len(partitions) for _, partitions, _ in rows)
     figure, axes = panels(len(rows), width)
     for line, (graph, partitions, scores) in zip(axes, rows, strict=True):
-        places, reference = graph.places.numpy(), graph.labels.numpy()
-        crowded = graph.num_nodes > 300  # edges would hide the nodes
+        crowded = graph.num_nodes > CROWDED
+        places = _by_features(graph) if crowded else graph.places.numpy()
+        reference = graph.labels.numpy()
         shown = {"reference": reference} | {
             title: match_labels(labels, reference) for title, labels in partitions.items()
         }
