@@ -62,20 +62,59 @@ void last_polarity(BlockReader& reader, const BinWindow& window, uint8_t* frames
   }
 }
 
+// Values of a time surface by age in us: a table where that is small, the formula elsewhere.
+class Decay {
+ public:
+  // An age above kMaxWindowUs: no event at all.
+  static constexpr int64_t kLongest = kMaxWindowUs;
+
+  Decay(double tau_us, int64_t longest) : tau_us_(tau_us) {
+    // From this age on the value is 0: 255 exp(-age / tau) < 1/2.
+    const double end = std::ceil(tau_us * std::log(510.0)) + 1;
+    const auto ages = static_cast<int64_t>(std::min(end, static_cast<double>(longest)));
+    if (ages > kLargestTable) return;
+    table_.resize(static_cast<size_t>(ages) + 2);  // the last entry stays 0: never, or too long ago
+    int64_t age = 0;
+    for (int value = 255; value > 0 && age <= ages; --value) {
+      const double last = std::min(tau_us * std::log(255 / (value - 0.5)), 1.0 * kLargestTable);
+      int64_t until = std::clamp<int64_t>(static_cast<int64_t>(last), age, ages + 1);
+      // The logarithm may miss the formula's own rounding by one age.
+      while (until > age && formula(until - 1) < value) --until;
+      while (until <= ages && formula(until) >= value) ++until;
+      std::fill(table_.begin() + age, table_.begin() + until, static_cast<uint8_t>(value));
+      age = until;
+    }
+  }
+
+  uint8_t operator()(int64_t age) const {
+    if (table_.empty()) return age > kLongest ? 0 : formula(age);
+    const auto last = static_cast<int64_t>(table_.size()) - 1;
+    return table_[static_cast<size_t>(std::min(age, last))];
+  }
+
+ private:
+  static constexpr int64_t kLargestTable = 1 << 22;
+
+  uint8_t formula(int64_t age) const {
+    const double value = 255 * std::exp(static_cast<double>(-age) / tau_us_);
+    return static_cast<uint8_t>(std::floor(value + 0.5));
+  }
+
+  double tau_us_;
+  std::vector<uint8_t> table_;
+};
+
 void surface(BlockReader& reader, const BinWindow& window, double tau_us, uint8_t* frames) {
   const int64_t cells = 2 * window.height * window.width;
-  std::fill_n(frames, window.time_steps * cells, uint8_t{0});
-  std::vector<int64_t> last_t(static_cast<size_t>(cells), -1);
+  std::vector<int64_t> last_t(static_cast<size_t>(cells), -2 * Decay::kLongest);
+  const Decay decay(tau_us, window.bin_us * window.time_steps);
   int64_t written = 0;  // steps whose frame is done
   const auto write_until = [&](int64_t step) {
     for (; written < step; ++written) {
       const int64_t end = (written + 1) * window.bin_us;
       uint8_t* out = frames + written * cells;
       for (int64_t i = 0; i < cells; ++i) {
-        const int64_t t = last_t[static_cast<size_t>(i)];
-        if (t < 0) continue;
-        const double value = 255 * std::exp(static_cast<double>(t - end) / tau_us);
-        out[i] = static_cast<uint8_t>(std::floor(value + 0.5));
+        out[i] = decay(end - last_t[static_cast<size_t>(i)]);
       }
     }
   };

@@ -47,6 +47,12 @@ inline void try_file(const lampyris::EvtView& file) {
       int64_t sum = 0;
       for (const uint8_t count : frames) sum += count;
       if (sound && sum > file.lower_bound(end)) broken("more counts than events");
+      for (const lampyris::Representation kind :
+           {lampyris::Representation::kPolarity, lampyris::Representation::kSurface,
+            lampyris::Representation::kVoxel}) {
+        lampyris::EvtReader again(file, lampyris::event_window(window));
+        lampyris::render_frames(again, window, {kind, 1, 255, 1000.0}, frames.data());
+      }
     } catch (const std::invalid_argument& error) {
       expect_event_message(error);
       if (sound) broken("a sound recording was refused");

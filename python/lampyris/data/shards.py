@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,10 +122,15 @@ class ShardedSamples:
             for number in missing:
                 self.make(number)
             return estimate
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _start_worker, (self,)) as pool:
-            for done in as_completed([pool.submit(_make_in_worker, number) for number in missing]):
-                done.result()
+        with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(self,)) as pool:
+            try:
+                for done in as_completed([pool.submit(_make_in_worker, number) for number in missing]):
+                    done.result()
+            except BrokenProcessPool:
+                left = len(self.missing(part))
+                raise OSError(
+                    f"frame cache: a process was killed (memory?), {left} shards are left"
+                ) from None
         return estimate
 
     def make(self, number: int) -> None:

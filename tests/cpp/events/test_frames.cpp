@@ -74,6 +74,32 @@ TEST(Frames, SurfacesDecayFromTheLastEvent) {
                                   value(101)}));
 }
 
+TEST(Frames, SurfacesFollowTheFormulaAtEveryAge) {
+  // One event at time 0 and one step of each length: its age is that length.
+  for (const double tau : {0.01, 1.0, 3.7, 50.0, 500.0, 1e9}) {
+    for (int64_t age = 1; age < 4000; age += 1 + age / 50) {
+      const Columns one{{0}, {0}, {0}, {1}};
+      const double expected = std::floor(255 * std::exp(static_cast<double>(-age) / tau) + 0.5);
+      EXPECT_EQ(render(one, {age, age, 1, 1, 1}, {Representation::kSurface, 1, 255, tau})[1],
+                expected)
+          << tau << " " << age;
+    }
+  }
+}
+
+TEST(Frames, VoxelsDivideExactly) {
+  // Windows whose length does not divide 32 (T - 1): compare with integer division.
+  for (const int64_t bin : {int64_t{1}, int64_t{3}, int64_t{49'999}, int64_t{1} << 34}) {
+    for (int64_t t = 0; t < 5 * bin; t += 1 + bin / 97) {
+      const std::vector<uint8_t> frames =
+          render({{t}, {0}, {0}, {0}}, {5 * bin, bin, 5, 1, 1}, {Representation::kVoxel});
+      const int64_t position = t * 128 / (5 * bin);
+      const auto at = static_cast<size_t>(position / 32 * 2);
+      ASSERT_EQ(frames[at], 32 - position % 32) << bin << " " << t;
+    }
+  }
+}
+
 TEST(Frames, VoxelsShareAnEventBetweenSteps) {
   // Position of t = 100, 120, 199, 260: (t - 100) / 200 * 1 = 0, 0.1, 0.495, 0.8 in units of 1/32:
   // 0, 3, 15, 25.
