@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # First word -> module of lampyris.cli: reports without a checkpoint.
 TOPICS = {
+    "depth": "report_depth",
+    "energy": "report_energy",
     "faults": "report_faults",
     "multiplier": "report_multiplier",
     "networks": "report_networks",

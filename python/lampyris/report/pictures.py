@@ -1,4 +1,4 @@
-"""Spike rasters and firing rates as one picture."""
+"""Spike rasters, firing rates and gradients through depth as pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from lampyris.files import atomic_write
 
-__all__ = ["draw_activity"]
+__all__ = ["draw_activity", "draw_depth"]
 
 
 def _save(figure, path: str | Path) -> Path:
@@ -79,5 +79,27 @@ def draw_activity(
     bars.invert_yaxis()
     if title:
         figure.suptitle(title, fontsize=11)
+    figure.tight_layout()
+    return _save(figure, path)
+
+
+def draw_depth(path: str | Path, rows: list) -> Path:
+    """Gradient ratio and loss against depth, a line for every kind of `report.depth.DepthRow`."""
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    import matplotlib.pyplot as plt
+
+    figure, (ratio, loss) = plt.subplots(1, 2, figsize=(9, 3.6))
+    for kind in dict.fromkeys(row.kind for row in rows):
+        mine = [row for row in rows if row.kind == kind]
+        depths = [row.depth for row in mine]
+        ratio.plot(depths, [row.gradient_ratio for row in mine], "o-", label=kind, ms=4)
+        loss.plot(depths, [row.loss for row in mine], "o-", label=kind, ms=4)
+    ratio.axhspan(0.5, 2, color="0.92")
+    ratio.set(yscale="log", xlabel="convolutions", title="gradient, first over last block")
+    loss.set(xlabel="convolutions", title="loss at the end of training")
+    loss.axhline(np.log(10), color="0.7", lw=0.8, ls="--")
+    ratio.legend(fontsize=8)
     figure.tight_layout()
     return _save(figure, path)
