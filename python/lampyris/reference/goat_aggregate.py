@@ -93,6 +93,8 @@ def _run(inputs, row_ptr, recurrent, cell, early_exit, decay, threshold):
     first, degree = row_ptr[:-1], row_ptr.diff()
     hidden = inputs.shape[1] // {"lstm": 4, "gru": 3, "scan": 2, "lif": 1}[cell]
     h = inputs.new_zeros(degree.numel(), hidden)
+    for used in (inputs, recurrent):
+        h = h if used is None else h + used[:0].sum()  # 0, so that there are gradients when E is 0
     state = torch.zeros_like(h)  # c of an LSTM, the membrane of a neuron
     steps = torch.zeros_like(degree, dtype=torch.int32)
     for t in range(int(degree.max()) if degree.numel() else 0):
