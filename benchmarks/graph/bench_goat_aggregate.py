@@ -2,8 +2,8 @@
 
 Peers: PyG's LSTMAggregation, which pads every row to the largest degree, and torch's nn.LSTM over rows of a
 PackedSequence, no padding. Both get their neighbours ordered and the packing worked out beforehand, for
-nothing; PyG's needs the edges sorted by row, which they are. ``python -m benchmarks goat_aggregate`` gives CPU
-time on one thread; ``python benchmarks/graph/bench_goat_aggregate.py --threads 2`` wall time on two, and
+nothing; PyG's needs the edges sorted by row, which they are. ``python -m benchmarks goat_aggregate`` gives
+CPU time on one thread; ``python benchmarks/graph/bench_goat_aggregate.py --threads 2`` wall time on two, and
 the growth of the resident memory, each case in a process of its own.
 """
 

@@ -15,8 +15,18 @@ namespace lampyris {
 
 inline constexpr int64_t kGoatMostEdges = INT64_C(0x7FFFFFFF);  // places are int32
 
-int64_t goat_gates(GoatCell cell);
-int64_t goat_saved(GoatCell cell);
+inline int64_t goat_gates(GoatCell cell) {
+  int64_t gates = 0;
+  with_goat_cell(cell, [&](auto kind) { gates = decltype(kind)::kGates; });
+  return gates;
+}
+
+// Vectors of H saved of every step.
+inline int64_t goat_saved(GoatCell cell) {
+  int64_t saved = 0;
+  with_goat_cell(cell, [&](auto kind) { saved = decltype(kind)::kSaved; });
+  return saved;
+}
 
 // order [heads, E]: place order[h][row_ptr[i] + t] of col is what row i reads at step t. Ascending,
 // or descending; equal scores by place; NaN last. score [E, heads], or keys [S, heads] when

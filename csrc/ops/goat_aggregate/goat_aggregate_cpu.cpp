@@ -6,18 +6,6 @@
 
 namespace lampyris {
 
-int64_t goat_gates(GoatCell cell) {
-  int64_t gates = 0;
-  with_goat_cell(cell, [&](auto kind) { gates = kind.kGates; });
-  return gates;
-}
-
-int64_t goat_saved(GoatCell cell) {
-  int64_t saved = 0;
-  with_goat_cell(cell, [&](auto kind) { saved = kind.kSaved; });
-  return saved;
-}
-
 void goat_forward_rows(const GoatForward<float>& a, int64_t head, int64_t begin, int64_t end) {
 #if defined(__x86_64__)
   if (isa() >= Isa::kAvx512) return goat_forward_avx512(a, head, begin, end);
