@@ -85,7 +85,7 @@ EvtHeader parse_evt_header(std::span<const uint8_t> bytes, std::string_view name
           name, position, kEvtMaxHeaderBytes);
     }
     std::string_view line = text.substr(position + 2, end - position - 2);
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
     ended = line == "end";
     read_line(header, line, name);
     position = end + 1;

@@ -53,7 +53,8 @@ std::vector<TimedEvent> some_events(uint32_t seed, size_t n, int64_t span) {
 
 TEST(EvtHeader, ReadsFormatAndSize) {
   for (const std::string text : {"% evt 3.0\n% geometry 1280x720\n% end\n",
-                                 "% date 2024\n% format EVT3;height=720;width=1280\r\n"}) {
+                                 "% date 2024\n% format EVT3;height=720;width=1280\r\n",
+                                 "% evt 3.0 \n% geometry 1280x720 \n%  \n% end \n"}) {
     const Recording recording(text + std::string(4, '\0'));
     EXPECT_EQ(recording.view.header().version, 3);
     EXPECT_EQ(recording.view.header().width, 1280);
