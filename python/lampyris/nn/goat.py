@@ -97,6 +97,8 @@ class GOATConv(torch.nn.Module):
         ):
             if value not in known:
                 raise ValueError(f"GOATConv: {name} must be one of {', '.join(known)}, got {value!r}")
+        if early_exit and cell != "lif":
+            raise ValueError(f"GOATConv: early_exit must be False for cell {cell}, got True")
         sources, targets = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
         for name, value in (
             ("in_channels", min(sources, targets)),
