@@ -21,9 +21,10 @@ double overlap(const Box& a, const Box& b) {
   return both / all;
 }
 
-// Pixels per cell, 0 where that is no whole number or the network detects nothing.
+// Pixels per cell, 0 where that is no whole number, or the network detects nothing or at several
+// scales, whose boxes its Python decoders find.
 int cell_stride(const Plan& plan) {
-  if (!plan.stem || !plan.output) return 0;
+  if (!plan.stem || !plan.output || !plan.further_outputs.empty()) return 0;
   int height = 0, width = 0;
   if (plan.output->convolves) {
     const PlanMap& map = plan.map(plan.layers.back().spikes);

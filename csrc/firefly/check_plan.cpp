@@ -198,6 +198,19 @@ void check_plan(const Plan& plan) {
           plan.parallelism, plan.classes);
 }
 
+void check_steps(const HostOutput& o) {
+  for (const double step : o.step)
+    require(std::isfinite(step) && step > 0, "steps of \"{}\" must be finite and above 0, got {}",
+            o.name, step);
+}
+
+// An output that the device accumulates: the host only scales it.
+void check_accumulator(const Plan& plan, const HostOutput& o) {
+  const PlanMap& map = plan.map(o.name);
+  require(map.kind == Kind::kInt32 && o.step.size() == static_cast<size_t>(map.channels),
+          "host output \"{}\" must have {} steps, got {}", o.name, map.channels, o.step.size());
+}
+
 void check_host(const Plan& plan, const Image& image) {
   const auto expect = [&](std::string_view name, int64_t bytes) {
     const ImageTensor* tensor = image.find(name);
@@ -240,15 +253,22 @@ void check_host(const Plan& plan, const Image& image) {
             "host stem must give the input [{}, {}, {}, {}], got [{}, {}, {}, {}]", map.steps,
             map.channels, map.height, map.width, s.in_steps, s.out_channels, height, width);
   }
-  if (!plan.output) return;
+  if (!plan.output) {
+    require(plan.further_outputs.empty(), "further outputs must stand behind a host output, got {}",
+            plan.further_outputs.size());
+    return;
+  }
   const HostOutput& o = *plan.output;
-  for (const double step : o.step)
-    require(std::isfinite(step) && step > 0, "steps of \"{}\" must be finite and above 0, got {}",
-            o.name, step);
+  std::set<std::string_view> names{o.name};
+  for (const HostOutput& further : plan.further_outputs) {
+    require(!o.convolves && !further.convolves && names.insert(further.name).second,
+            "further output \"{}\" must be another int32 map", further.name);
+    check_steps(further);
+    check_accumulator(plan, further);
+  }
+  check_steps(o);
   if (!o.convolves) {
-    const PlanMap& map = plan.map(o.name);
-    require(map.kind == Kind::kInt32 && o.step.size() == static_cast<size_t>(map.channels),
-            "host output \"{}\" must have {} steps, got {}", o.name, map.channels, o.step.size());
+    check_accumulator(plan, o);
     return;
   }
   const PlanMap& map = plan.map(plan.layers.back().spikes);

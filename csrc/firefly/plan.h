@@ -96,6 +96,7 @@ struct Plan {
   std::vector<PlanLayer> layers;
   std::optional<HostStem> stem;
   std::optional<HostOutput> output;
+  std::vector<HostOutput> further_outputs;   // of a network with several scales: behind `output`
   int classes = 0;                           // of a winner-takes-all layer, else 0
   std::map<std::string, std::string> notes;  // free text: quantizer settings and the like
   bool operator==(const Plan&) const = default;

@@ -44,6 +44,10 @@ class Writer {
   void optional(const char* key, std::optional<T>& value) {
     if (value) object[key] = put(*value);
   }
+  template <class T>
+  void optional(const char* key, std::vector<T>& values) {
+    if (!values.empty()) object[key] = put(values);
+  }
 
  private:
   static json put(std::string& s) { return s; }
@@ -90,6 +94,12 @@ class Reader {
   template <class T>
   void optional(const char* key, std::optional<T>& value) {
     if (object_.contains(key)) (*this)(key, value.emplace());
+  }
+  template <class T>
+  void optional(const char* key, std::vector<T>& values) {
+    if (!object_.contains(key)) return;
+    (*this)(key, values);
+    if (values.empty()) wrong(where_ + "." + key, "left out or have entries");
   }
 
  private:
@@ -217,6 +227,7 @@ void visit(Visitor& v, Plan& p) {
   v("input", p.input), v("layers", p.layers);
   v.optional("host_stem", p.stem);
   v.optional("host_output", p.output);
+  v.optional("further_outputs", p.further_outputs);
   v("classes", p.classes), v("notes", p.notes);
 }
 

@@ -117,6 +117,7 @@ class Program {
   std::vector<int8_t> stem_weight_;
   std::vector<int32_t> stem_bias_;
   std::optional<HostOutput> output_;
+  std::vector<HostOutput> further_outputs_;
   std::map<std::string, std::string> notes_;
   int input_ = -1;
   Violations violations_;  // limits of the target, found so far

@@ -71,6 +71,7 @@ Image Program::build() const {
   plan.parallelism = parallelism_, plan.steps = steps_;
   plan.input = maps_[static_cast<size_t>(input_)].name;
   plan.stem = stem_, plan.output = output_, plan.notes = notes_;
+  plan.further_outputs = further_outputs_;
   lowering.place(plan);
 
   ImageWriter writer;

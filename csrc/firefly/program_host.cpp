@@ -35,11 +35,18 @@ void Program::host_output(const std::string& name, std::vector<double> step,
   for (size_t c = 0; c < step.size(); ++c)
     if (!(std::isfinite(step[c]) && step[c] > 0))
       fail("{}: step must be finite and above 0, got {} at [{}]", name, step[c], c);
+  if ((output_ && output_->name == name) ||
+      std::any_of(further_outputs_.begin(), further_outputs_.end(),
+                  [&](const HostOutput& o) { return o.name == name; }))
+    fail("host_output: name must be given once, got \"{}\" again", name);
   HostOutput output;
   output.name = name;
   output.step = std::move(step);
   output.class_names = std::move(class_names);
-  output_ = std::move(output);
+  if (output_)
+    further_outputs_.push_back(std::move(output));
+  else
+    output_ = std::move(output);
 }
 
 }  // namespace lampyris::firefly

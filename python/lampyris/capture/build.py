@@ -29,10 +29,33 @@ _OPS: tuple[tuple[type, str], ...] = (
 _READS = {"stem": "image", "conv": "spikes", "lif": "stream"}
 _REMEDIES = {
     ("conv", "image"): "read the image through lampyris.nn.Stem",
-    ("conv", "stream"): "put a lampyris.nn.LIF before it, as in LCB",
+    ("conv", "stream"): "put a lampyris.nn.LIF before it, as in LCB (models.ems_yolo: full_spike=True)",
     ("lif", "spikes"): "put a convolution between the two neurons",
     ("lif", "image"): "read the image through lampyris.nn.Stem",
 }
+
+
+_NOT_EXACT = (
+    (
+        nn.ILIF,
+        (
+            "emits up to {m.max_spikes} spikes a step (I-LIF), an integer that a binary synapse cannot carry",
+            "train with neuron='lif', or keep the network on a GPU (nn.ILIF.expand writes binary steps)",
+        ),
+    ),
+    (
+        nn.SiLUMembrane,
+        ("emits SiLU of its membrane, real values", "build with full_spike=True, then fine-tune"),
+    ),
+    (
+        nn.LastMembrane,
+        (
+            "reads the last membrane, and the exact mode has the sum over T only",
+            "train with readout='mean' (nn.TimeMean): the parameters are the same",
+        ),
+    ),
+)
+"""Layers of ours without an integer form: reason and remedy."""
 
 
 def capture(model: torch.nn.Module, example: Tensor) -> Graph:
@@ -70,6 +93,7 @@ class _Builder:
         self.graph = Graph({}, (), traced, {})
         self.alias: dict[str, str] = {}  # fx name -> node name
         self.means: set[str] = set()  # fx names of means over time
+        self.depths: dict[str, int] = {}  # filled by the first call of _depth
         self.problems: list[tuple[str, str, str]] = []
 
     def build(self) -> None:
@@ -134,6 +158,10 @@ class _Builder:
         name, module = step.target, self.model.get_submodule(step.target)
         op = next((op for kind, op in _OPS if isinstance(module, kind)), None)
         if op is None:
+            known = next((words for kind, words in _NOT_EXACT if isinstance(module, kind)), None)
+            if known is not None:
+                self._refuse(name, known[0].format(m=module), known[1])
+                return
             layer = f"{type(module).__module__}.{type(module).__qualname__}"
             self._refuse(name, f"is a {layer}", "use a layer of lampyris.nn in its place")
             return
@@ -222,8 +250,11 @@ class _Builder:
 
     def _depth(self, name: str) -> int:
         """Convolutions on the longest way from the input."""
-        node = self.graph[name]
-        return (node.op == "conv") + max((self._depth(parent) for parent in node.inputs), default=0)
+        if not self.depths:  # nodes stand in execution order: a recursion would be exponential in the blocks
+            for node in self.graph:
+                before = max((self.depths[parent] for parent in node.inputs), default=0)
+                self.depths[node.name] = (node.op == "conv") + before
+        return self.depths[name]
 
     def _outputs(self, step: fx.Node) -> list[str]:
         results: list[fx.Node] = []

@@ -96,10 +96,15 @@ class Graph:
     def run(self, model: torch.nn.Module, inputs: Tensor, observe: Callable[[Node, Tensor], None]) -> None:
         """Run ``model`` (the captured one, or a copy) and call ``observe(node, value)`` for every node."""
         values: dict[str, object] = {}
+        waiting = {step: len(step.users) for step in self.trace.nodes}
         for step in self.trace.nodes:
             if step.op == "output":
                 break
             arguments = fx.map_arg(step.args, lambda parent: values[parent.name])
+            for parent in step.all_input_nodes:  # large maps are dropped behind their last reader
+                waiting[parent] -= 1
+                if not waiting[parent]:
+                    del values[parent.name]
             if step.op == "placeholder":
                 value: object = inputs
             elif step.op == "call_module":

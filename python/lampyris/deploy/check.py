@@ -44,7 +44,10 @@ def _network(network: IntegerNetwork, target: str, max_steps: int) -> Iterator[V
             "network", f"T must be <= {max_steps}, got {network.time_steps}", "use fewer time steps"
         )
     ops = [node.op for node in network.nodes]
-    for op, what in (("input", "one image input"), ("stem", "one stem"), ("output", "one output")):
+    single = [("input", "one image input"), ("stem", "one stem")]
+    if target == "v1" or "output" not in ops:
+        single.append(("output", "one output"))
+    for op, what in single:
         if ops.count(op) != 1:
             yield Violation(
                 "network", f"must have {what}, got {ops.count(op)}", f"build the model with {what}"

@@ -14,7 +14,10 @@ STRONGEST = 5
 
 
 def print_results(image: Any, results: Sequence[Any], preset: str | None = None) -> np.ndarray:
-    """Print a summary of the device's results, one per input; returns the read-out, float64 [B, C, H, W]."""
+    """Print a summary of the device's results, one per input; returns the read-out, float64 [B, C, H, W].
+
+    Of a network with several scales every output is printed, and the first one's read-out is returned.
+    """
     from rich.table import Table
 
     from lampyris import firefly
@@ -26,21 +29,23 @@ def print_results(image: Any, results: Sequence[Any], preset: str | None = None)
         rate = float(np.mean([result.spikes[name].mean() for result in results]))
         table.add_row(name, " x ".join(map(str, results[0].spikes[name].shape)), f"{rate:.3f}")
     screen.print(table)
-    output = image.plan["host_output"]
-    maps = np.stack([result.readout(output["name"]) for result in results])
-    names = output["class_names"] or [str(i) for i in range(maps.shape[1] - BOX_OUTPUTS)]
-    for number, one in enumerate(maps):
-        screen.print(f"input {number}: {_strongest(one, names)}", highlight=False)
-        if "host_stem" in image.plan and len(one) == BOX_OUTPUTS + len(names):
-            stride = image.plan["host_stem"]["in_height"] // one.shape[1]
-            screen.print(f"input {number}: {_boxes(one, names, stride)}", highlight=False)
+    outputs = [image.plan["host_output"], *image.plan.get("further_outputs", [])]
+    read = [np.stack([result.readout(output["name"]) for result in results]) for output in outputs]
+    for output, maps in zip(outputs, read, strict=True):
+        names = output["class_names"] or [str(i) for i in range(maps.shape[1] - BOX_OUTPUTS)]
+        at = f" {output['name']}" if len(outputs) > 1 else ""
+        for number, one in enumerate(maps):
+            screen.print(f"input {number}{at}: {_strongest(one, names)}", highlight=False)
+            if len(outputs) == 1 and "host_stem" in image.plan and len(one) == BOX_OUTPUTS + len(names):
+                stride = image.plan["host_stem"]["in_height"] // one.shape[1]
+                screen.print(f"input {number}: {_boxes(one, names, stride)}", highlight=False)
     timing = firefly.timing(image, preset or image.plan["preset"])
     cycles = [result.cycles for result in results]
     screen.print(
         f"{int(np.mean(cycles))} cycles an input; {timing.frames_per_second:.0f} frames/s on {timing.preset}",
         highlight=False,
     )
-    return maps
+    return read[0]
 
 
 def _boxes(maps: np.ndarray, names: Sequence[str], stride: int) -> str:

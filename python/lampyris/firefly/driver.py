@@ -201,8 +201,9 @@ class Result:
         Raises:
             ValueError: the image has no steps for ``key``.
         """
-        coding = self._plan.get("host_output")
-        if coding is None or coding["name"] != key:
+        codings = [self._plan.get("host_output"), *self._plan.get("further_outputs", [])]
+        coding = next((c for c in codings if c is not None and c["name"] == key), None)
+        if coding is None:
             raise ValueError(f"readout: key must be an output with steps, got {key!r}")
         step = np.array([float.fromhex(text) for text in coding["step"]])
         return self.outputs[key] * step[:, None, None] / self._plan["time_steps"]

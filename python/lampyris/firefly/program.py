@@ -183,7 +183,13 @@ class Program:
         )
 
     def host_output(self, name: str, step: np.ndarray, class_names: Sequence[str] = ()) -> None:
-        """Real value of one integer step of output ``name``, float64 [Co], and the class names."""
+        """Real value of one integer step of output ``name``, float64 [Co], and the class names.
+
+        Once per output; the first is the image's ``host_output``, the others its ``further_outputs``.
+
+        Raises:
+            ValueError: no such output, a wrong shape or value, or the same output again.
+        """
         self._native.host_output(name, np.asarray(step, np.float64).ravel().tolist(), list(class_names))
 
     def note(self, key: str, text: str) -> None:
