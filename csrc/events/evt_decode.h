@@ -7,8 +7,9 @@
 // vector (same fields), 4 vector of 12 and 5 of 8 pixels from the base on, which moves behind them,
 // 6 lower and 8 upper 12 bits of the time (us). Others (7, 10, 14, 15) carry no events.
 //
-// The upper time bits wrap (EVT2 after 4.8 h, EVT3 after 16.8 s): a step back by more than half of
-// their range is a wrap, a smaller one is a jump back. Events before the first time word, and EVT3
+// The upper time bits wrap (EVT2 after 4.8 h, EVT3 after 16.8 s): a step back by half of their range
+// or more is a wrap, a smaller one a jump back; EVT3's lower bits start at 0 with each new upper
+// part (both as in the vendor's decoder). Events before the first time word, and EVT3
 // events before the first row, have no time or place and are skipped.
 #pragma once
 
@@ -34,7 +35,7 @@ struct EvtState {
 
   template <int kHighBits, int kLowBits>
   void set_high(uint32_t value) {
-    if (has_time && value < high && high - value > (uint32_t{1} << (kHighBits - 1))) {
+    if (has_time && value < high && high - value >= (uint32_t{1} << (kHighBits - 1))) {
       wraps += int64_t{1} << (kHighBits + kLowBits);
     }
     if (!has_time || value != high) low = 0;  // it belonged to the old upper part

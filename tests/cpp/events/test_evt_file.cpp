@@ -113,7 +113,7 @@ TEST(EvtFile, TheUpperTimeBitsWrap) {
   const int64_t wrap2 = int64_t{1} << 34, wrap3 = int64_t{1} << 24;
   const std::vector<TimedEvent> long2 = {{wrap2 - 70, 1, 1, 0}, {wrap2 + 5, 2, 1, 1}};
   const std::vector<TimedEvent> long3 = {
-      {wrap3 - 5, 1, 1, 0}, {wrap3 + 5, 2, 1, 1}, {2 * wrap3 - 9, 3, 1, 1}, {2 * wrap3, 4, 1, 1}};
+      {wrap3 - 5, 1, 1, 0}, {wrap3 + 5, 2, 1, 1}, {3 * wrap3 / 2, 3, 1, 1}, {2 * wrap3, 4, 1, 1}};
   const Recording two(encode_evt2(long2)), three(encode_evt3(long3));
   for (size_t i = 0; i < long2.size(); ++i)
     EXPECT_TRUE(same(two.view.read(0, 2)[i], long2[i])) << i;
