@@ -13,19 +13,24 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from lampyris.cli.run_options import RunOptions
+from lampyris.cli.shorthand import expand
 from lampyris.cli.wrong_keys import one_line
 from lampyris.files import atomic_write
 from lampyris.tasks.detection import (
+    CurvePlot,
     DetectionTask,
     DetectionWriter,
     EvaluationReport,
     ExactResume,
+    FirstBatch,
     ResultsTable,
     SamplePictures,
     check_state,
     load_checkpoint,
     read_checkpoint,
 )
+from lampyris.tasks.detection.saving import AtomicCheckpoints
 from lampyris.tasks.detection.train import quiet_lightning
 
 __all__ = ["DetectionCLI", "run"]
@@ -37,8 +42,8 @@ INTERRUPTED = 130
 class DetectionCLI(LightningCLI):
     """LightningCLI for `DetectionTask` and the data modules of `lampyris.data`.
 
-    A fit writes to ``--folder`` alone: config.yaml, results.csv, samples/, TensorBoard's events, last.ckpt
-    (after every epoch) and best.ckpt (by AP).
+    A fit writes to ``--folder`` alone: config.yaml, first_batch.png, results.csv, curves.png, samples/,
+    TensorBoard's events, last.ckpt (after every epoch and every few minutes) and best.ckpt (by AP).
     """
 
     def __init__(self, command: str, arguments: list[str]) -> None:
@@ -61,6 +66,8 @@ class DetectionCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--folder", type=str, default="runs/detector", help="where the run is written")
+        if self.command == "fit":
+            parser.add_class_arguments(RunOptions, "run")
         if self.command == "validate":
             parser.add_argument("--split", type=str, default="val", help="val or test")
             parser.add_argument(
@@ -106,23 +113,35 @@ class DetectionCLI(LightningCLI):
         if config.get("logger") in (None, True):
             config["logger"] = TensorBoardLogger(str(self.folder), name="", version="") if fit else False
         if fit:
-            callbacks = [*callbacks, ExactResume(), ResultsTable(str(self.folder)), SamplePictures()]
-            callbacks += [_last(self.folder), _best(self.folder)]
+            table = ResultsTable(str(self.folder))
+            callbacks = [*callbacks, ExactResume(), table, SamplePictures(), FirstBatch(self.folder)]
+            callbacks += [CurvePlot(table, self.folder), _last(self.folder), _best(self.folder)]
+            callbacks += self.run_options.callbacks(self.folder)
         if self.command == "validate":
             report = EvaluationReport(self.folder / "evaluation", self.options.protocols)
             callbacks = [*callbacks, report]
         if self.command == "predict":
             callbacks = [*callbacks, DetectionWriter(self.folder / "predictions")]
+        if fit and config.get("strategy", "auto") in ("auto", "ddp") and not config.get("plugins"):
+            config["plugins"] = [AtomicCheckpoints()]  # sharded strategies write their own
         config["default_root_dir"] = config.get("default_root_dir") or str(self.folder)
         return super()._instantiate_trainer(config, callbacks)
+
+    @property
+    def run_options(self) -> RunOptions:
+        return RunOptions(**vars(self.options.run))
 
     def before_fit(self) -> None:
         if self.options.ckpt_path:
             check_state(self.model, self.checkpoint["state_dict"], str(self.options.ckpt_path))
+        self.run_options.announce(self.model, self.datamodule, self.trainer)
         self._dump_config()
         import yaml
 
         kept = {key: value for key, value in self.config_dump.items() if key not in ("config", "ckpt_path")}
+        if self.run_options.find_batch:
+            kept["data"]["init_args"]["batch_size"] = self.datamodule.batch_size
+            kept["run"]["find_batch"] = False
         atomic_write(self.folder / "config.yaml", yaml.safe_dump(kept, sort_keys=False))
 
     def load_weights(self) -> None:
@@ -179,7 +198,7 @@ def run(command: str, arguments: list[str]) -> int:
     """
     with quiet_lightning():
         try:
-            DetectionCLI(command, arguments)
+            DetectionCLI(command, expand(arguments) if command == "fit" else arguments)
         except SystemExit as stop:
             if command == "fit" and isinstance(stop.__context__, KeyboardInterrupt):
                 print("lampyris fit: interrupted; continue with --ckpt_path last", file=sys.stderr)

@@ -174,7 +174,7 @@ def anchors_loss(
     box_loss = objectness_loss = class_loss = maps[0].new_zeros((), dtype=torch.float32)
     for scale, stride, sizes, weight in zip(maps, strides, anchors, balance, strict=True):
         values = _split(scale.float(), len(sizes), num_classes)
-        goal = torch.zeros_like(values[..., 0])
+        goal = values.new_zeros(values.shape[:-1])
         found = match_anchors(boxes, images, sizes, stride, values.shape[2], values.shape[3])
         cells = values[found.image, found.anchor, found.row, found.column]
         count = shared_total(cells.new_tensor(float(len(cells))))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torchvision.io import encode_png
 
+from lampyris import nn
 from lampyris.files import atomic_write
 
 from .pictures import draw_samples
@@ -67,34 +68,45 @@ class ResultsTable(lightning.Callback):
         folder: where the file goes; None takes the logger's folder.
     """
 
-    COLUMNS = ("epoch", "step", "seconds", "lr", "loss", "class_loss", "box_loss", "ap", "ap50", "ap75")
+    LOSSES = ("loss", "class_loss", "box_loss", "objectness_loss")
+    COLUMNS = ("epoch", "step", "seconds", "lr", *LOSSES, "ap", "ap50", "ap75")
 
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder
         self.rows: list[dict[str, Any]] = []
         self._sums: dict[str, torch.Tensor] = {}
         self._count = 0
-        self._start = 0.0
+        self._start = self._before = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
+        sums = {name: float(value) for name, value in self._sums.items()}
+        return {"rows": self.rows, "sums": sums, "count": self._count, "seconds": self._seconds()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
+        self._sums, self._count = dict(state_dict.get("sums", {})), state_dict.get("count", 0)
+        self._before = state_dict.get("seconds", 0.0)
+
+    def _seconds(self) -> float:
+        """In the present epoch, also by the run that this one continues."""
+        return self._before + (time.monotonic() - self._start if self._start else 0.0)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._start = time.monotonic()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._sums, self._count, self._start = {}, 0, time.monotonic()
+        self._sums, self._count, self._start, self._before = {}, 0, time.monotonic(), 0.0
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         self._count += 1
-        for name in ("loss", "class_loss", "box_loss"):
+        for name in self.LOSSES:
             value = trainer.callback_metrics.get(name)
             if value is not None:
                 self._sums[name] = self._sums.get(name, 0.0) + value
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
-        row["seconds"] = round(time.monotonic() - self._start, 2)
+        row["seconds"] = round(self._seconds(), 2)
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row |= {name: float(value) / max(self._count, 1) for name, value in self._sums.items()}
         validated = trainer.fit_loop.epoch_loop.val_loop._has_run
@@ -116,9 +128,10 @@ class ResultsTable(lightning.Callback):
 
 
 class SamplePictures(lightning.Callback):
-    """At each validation, draw the first images with ground truth and detections.
+    """After each epoch, draw the first validation images with ground truth and detections.
 
-    Writes ``samples/epoch_NNN.png`` beside the logs and shows the picture in TensorBoard.
+    Writes ``samples/epoch_NNN.png`` beside the logs and shows the picture in TensorBoard. An epoch without
+    validation runs the network on these images alone.
 
     Args:
         count: number of images, from the first batch.
@@ -128,6 +141,7 @@ class SamplePictures(lightning.Callback):
     def __init__(self, count: int = 8, score_threshold: float = 0.3) -> None:
         self.count = count
         self.score_threshold = score_threshold
+        self._drawn = -1
 
     def on_validation_batch_end(
         self,
@@ -143,13 +157,34 @@ class SamplePictures(lightning.Callback):
         images, targets = batch
         count = min(self.count, len(targets))
         images = images[:, :count] if images.dim() == 5 else images[:count]
-        picture = draw_samples(
-            images,
-            outputs[:count],
-            targets[:count],
-            pl_module.class_names,
-            score_threshold=self.score_threshold,
-        )
+        self._draw(trainer, pl_module, images, outputs[:count], targets[:count])
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        data = getattr(trainer, "datamodule", None)
+        if self._drawn == trainer.current_epoch or not trainer.is_global_zero or data is None:
+            return
+        dataset = data.dataset("val")
+        samples, targets = zip(*(dataset[i] for i in range(min(self.count, len(dataset)))), strict=True)
+        images = torch.stack(samples, data.batch_dim)
+        training = pl_module.training
+        pl_module.eval()
+        nn.set_time_steps(pl_module.model, pl_module.eval_time_steps)
+        with torch.no_grad():
+            found = pl_module.detect(images.to(pl_module.device))
+        pl_module.train(training)
+        self._draw(trainer, pl_module, images, found, targets)
+
+    def _draw(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        images: Any,
+        found: Any,
+        truth: Any,
+    ) -> None:
+        self._drawn = trainer.current_epoch
+        names = pl_module.class_names
+        picture = draw_samples(images, found, truth, names, score_threshold=self.score_threshold)
         folder = Path(trainer.log_dir or trainer.default_root_dir) / "samples"
         name = f"epoch_{trainer.current_epoch:03d}.png"
         atomic_write(folder / name, encode_png(picture).numpy().tobytes())

@@ -114,10 +114,7 @@ class DetectionTask(lightning.LightningModule):
     def setup(self, stage: str) -> None:
         """Compare model and data: channels and number of classes."""
         data = getattr(self._trainer, "datamodule", None) if self._trainer else None
-        for name in ("num_classes", "in_channels"):
-            ours, theirs = getattr(self.model, name, None), getattr(data, name, None)
-            if ours is not None and theirs is not None and ours != theirs:
-                raise ValueError(f"DetectionTask: model must have {name} = {theirs} as the data, got {ours}")
+        self.check_data(data)
         if self.class_names is None and data is not None:
             self.class_names = [str(name) for name in data.class_names]
         self.metric.class_names = self.class_names
@@ -127,6 +124,13 @@ class DetectionTask(lightning.LightningModule):
             recompute_blocks(self.model)
         if self.sgd is not None and self.trainer.accumulate_grad_batches == 1:
             self.trainer.accumulate_grad_batches = self.sgd.accumulation(self._samples())
+
+    def check_data(self, data: Any) -> None:
+        """Raise ValueError unless a data module has the model's channels and number of classes."""
+        for name in ("num_classes", "in_channels"):
+            ours, theirs = getattr(self.model, name, None), getattr(data, name, None)
+            if ours is not None and theirs is not None and ours != theirs:
+                raise ValueError(f"DetectionTask: model must have {name} = {theirs} as the data, got {ours}")
 
     def _samples(self) -> int:
         """Samples of one batch over all processes."""
@@ -162,9 +166,9 @@ class DetectionTask(lightning.LightningModule):
         nn.set_time_steps(self.model, self._train_steps())
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss and its parts for one batch, at the present T."""
+        """The loss and its parts for one batch, at the model's T."""
         images, targets = batch
-        if images.dim() == 5 and self._train_steps() < images.shape[0]:
+        if images.dim() == 5 and getattr(self.model, "time_steps", 0) == 1 < self.train_time_steps:
             images = images.sum(0, keepdim=True).clamp(max=COUNT_LIMIT).to(images.dtype)
         return self.spec.loss(self.model(images), targets)
 
@@ -195,6 +199,7 @@ class DetectionTask(lightning.LightningModule):
             lr=self.lr,
             weight_decay=self.weight_decay,
             batch=self._samples(),
+            fused="mixed" not in str(self.trainer.precision),
             rates=self._rate,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

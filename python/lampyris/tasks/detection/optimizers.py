@@ -122,6 +122,7 @@ def make(
     lr: float,
     weight_decay: float,
     batch: int,
+    fused: bool,
     rates: Callable[[int, float], float],
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
     """Optimizer and schedule of a task.
@@ -130,10 +131,11 @@ def make(
         model: what is trained.
         sgd: None is AdamW with ``lr`` and ``weight_decay``.
         batch: samples per batch over all processes.
+        fused: one kernel for all parameters; not with automatic mixed precision, whose clipping refuses it.
         rates: (optimizer step, factor at step 0) -> factor of the highest rate.
     """
     if sgd is None:
-        optimizer: Any = torch.optim.AdamW(adamw_groups(model, weight_decay), lr=lr, fused=True)
+        optimizer: Any = torch.optim.AdamW(adamw_groups(model, weight_decay), lr=lr, fused=fused)
         starts = [0.0] * len(optimizer.param_groups)
     else:
         groups = sgd_groups(model, sgd.decay(batch))

@@ -14,6 +14,7 @@ import torch
 
 from .callbacks import ExactResume, ResultsTable, SamplePictures
 from .module import DetectionTask
+from .saving import AtomicCheckpoints
 
 __all__ = ["quiet_lightning", "train_detector"]
 
@@ -90,6 +91,7 @@ def train_detector(
         "default_root_dir": str(folder) if writes else None,
         "logger": _tensorboard(folder) if writes else False,
         "callbacks": callbacks,
+        "plugins": [AtomicCheckpoints()],
         "accelerator": "auto",
         "devices": 1,
         **(trainer_options or {}),
