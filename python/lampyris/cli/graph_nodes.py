@@ -43,7 +43,7 @@ def nodes(
         None if models is None else models.split(),
         seeds=seeds,
         hidden=hidden,
-        recipe=Recipe(steps=steps, lr=0.01),
+        recipe=Recipe(steps=steps, lr=0.01, patience=60, every=3),
         workers=workers,
         screen=screen,
     )

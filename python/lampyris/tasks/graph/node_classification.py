@@ -117,7 +117,7 @@ def node_task(
     Raises:
         ValueError: an unknown set or model.
     """
-    recipe = recipe or Recipe(steps=300, lr=0.01, weight_decay=5e-4, patience=100)
+    recipe = recipe or Recipe(steps=300, lr=0.01, weight_decay=5e-4, patience=60, every=3)
     models = list(MODELS if models is None else models)
     jobs, places, words, described = [], [], [], []
     for entry in list(SETS) if sets is None else sets:
