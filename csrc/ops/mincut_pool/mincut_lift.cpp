@@ -15,7 +15,7 @@ Tensor lift_as(const MincutShape& n, const Tensor& x, const Tensor& s, const Ten
   a.s = values<T>(s);
   a.x = values<T>(x);
   a.out = out.mutable_data_ptr<T>();
-  const auto tasks = mincut_tasks(values<int64_t>(graph_ptr), n.graphs);
+  const auto tasks = tasks_of(n, graph_ptr);
   over_tasks(tasks, [&](int64_t t) { mincut_lift_task(a, tasks[static_cast<size_t>(t)]); });
   return out;
 }
@@ -44,7 +44,7 @@ std::tuple<Tensor, Tensor> lift_backward_as(const MincutShape& n, const Tensor& 
   a.x_back = x_back.data();
   a.grad = values<T>(grad);
   a.grad_s = grad_s.mutable_data_ptr<T>();
-  const auto tasks = mincut_tasks(values<int64_t>(graph_ptr), n.graphs);
+  const auto tasks = tasks_of(n, graph_ptr);
   std::vector<T> partial(tasks.size() * static_cast<size_t>(pool));
   over_tasks(tasks, [&](int64_t t) {
     mincut_lift_grad_task(a, tasks[static_cast<size_t>(t)], partial.data() + t * pool);

@@ -27,11 +27,11 @@ MincutResult forward(const MincutShape& n, const Tensor& x, const Tensor& logits
   a.signs = data<T>(signs);
   a.degree = degree.mutable_data_ptr<T>();
 
-  torch::stable::parallel_for(0, n.nodes, kMincutTaskRows, [&](int64_t begin, int64_t end) {
+  torch::stable::parallel_for(0, n.nodes, kGrainRows, [&](int64_t begin, int64_t end) {
     mincut_softmax_rows(a, begin, end);
   });
   const MincutSums at{n.clusters, n.features};
-  const auto tasks = mincut_tasks(values<int64_t>(graph_ptr), n.graphs);
+  const auto tasks = tasks_of(n, graph_ptr);
   std::vector<T> partial(tasks.size() * static_cast<size_t>(at.size()));
   over_tasks(tasks, [&](int64_t t) {
     mincut_products_task(a, tasks[static_cast<size_t>(t)], partial.data() + t * at.size());
@@ -90,7 +90,7 @@ MincutGradients backward(const MincutShape& n, const Gradients& grads, MincutBac
       turned.weight = a.weight == nullptr ? nullptr : weight.data();
       z.resize(static_cast<size_t>(n.nodes * n.clusters));
       if (a.signs != nullptr) signs_back.resize(z.size());
-      torch::stable::parallel_for(0, n.nodes, kMincutTaskRows, [&](int64_t begin, int64_t end) {
+      torch::stable::parallel_for(0, n.nodes, kGrainRows, [&](int64_t begin, int64_t end) {
         mincut_spread_rows(turned, a.s, z.data(), a.signs ? signs_back.data() : nullptr, begin, end);
       });
       a.z = z.data();
@@ -121,7 +121,7 @@ MincutGradients backward(const MincutShape& n, const Gradients& grads, MincutBac
   a.grad_x = data<T>(grad_x);
   a.grad_logits = data<T>(grad_logits);
   a.grad_weight = data<T>(grad_weight);
-  const auto tasks = mincut_tasks(values<int64_t>(graph_ptr), n.graphs);
+  const auto tasks = tasks_of(n, graph_ptr);
   over_tasks(tasks, [&](int64_t t) { mincut_grad_task(a, tasks[static_cast<size_t>(t)]); });
   return {grad_x, grad_logits, grad_weight};
 }

@@ -13,7 +13,6 @@ struct CUstream_st;
 
 namespace lampyris {
 
-inline constexpr int64_t kMincutTaskRows = 512;
 inline constexpr int64_t kMincutColumns = 2;  // S^T d and S^T 1
 inline constexpr int64_t kMincutTotals = 3;   // sums of d |s|^2, of d, of weight |s_i - s_j|_1
 
@@ -22,7 +21,14 @@ struct MincutTask {
   int64_t graph, begin, end;
 };
 
-std::vector<MincutTask> mincut_tasks(const int64_t* graph_ptr, int64_t graphs);
+// Rows of a task: 512, and more in proportion where its sums, K (2 K + F) values, are more than its
+// rows of S: so the sums of all tasks take no more memory than S.
+LAMPYRIS_INLINE int64_t mincut_task_rows(int64_t clusters, int64_t features) {
+  constexpr int64_t kRows = 512;
+  return (2 * clusters + features + kRows - 1) / kRows * kRows;
+}
+
+std::vector<MincutTask> mincut_tasks(const int64_t* graph_ptr, int64_t graphs, int64_t rows);
 
 // Entry (i, j) of A is weight * factor[i] * factor[j]; null means 1.
 template <typename T>
@@ -124,13 +130,14 @@ void mincut_quantile_columns(const double* s, int64_t clusters, const int64_t* g
 // sums of mincut_cuda_tasks() tasks.
 struct MincutCuda {
   int64_t graphs = 0;
+  int64_t rows = 0;  // of a task
   const int64_t* graph_ptr = nullptr;
   int64_t *bounds = nullptr, *task_ptr = nullptr;
   CUstream_st* stream = nullptr;
 };
 
-inline int64_t mincut_cuda_tasks(int64_t nodes, int64_t graphs) {
-  return nodes / kMincutTaskRows + graphs;
+inline int64_t mincut_cuda_tasks(int64_t nodes, int64_t graphs, int64_t rows) {
+  return nodes / rows + graphs;
 }
 
 // Where every graph's sums go: parts [begin[p], begin[p + 1]) of the task's sums to data[p] [B, part].

@@ -8,16 +8,17 @@ namespace {
 // The device, its stream, and graph_ptr made safe on it.
 class OnGraphs {
  public:
-  OnGraphs(const Tensor& x, const Tensor& graph_ptr, int64_t nodes)
+  OnGraphs(const Tensor& x, const Tensor& graph_ptr, const MincutShape& n)
       : device_(x),
         bounds_(empty(sizes_of(graph_ptr), ScalarType::Long, x)),
         task_ptr_(empty(sizes_of(graph_ptr), ScalarType::Long, x)) {
     on_.graphs = graph_ptr.size(0) - 1;
+    on_.rows = mincut_task_rows(n.clusters, n.features);
     on_.graph_ptr = values<int64_t>(graph_ptr);
     on_.bounds = bounds_.mutable_data_ptr<int64_t>();
     on_.task_ptr = task_ptr_.mutable_data_ptr<int64_t>();
     on_.stream = device_.stream();
-    mincut_bounds_cuda(on_, nodes);
+    mincut_bounds_cuda(on_, n.nodes);
   }
 
   const MincutCuda& on() const { return on_; }
@@ -40,7 +41,7 @@ MincutResult forward(const MincutShape& n, const Tensor& x, const Tensor& logits
                      bool variation) {
   const ScalarType type = x.scalar_type();
   const Sizes matrix = {n.nodes, n.clusters};
-  const OnGraphs graphs(x, graph_ptr, n.nodes);
+  const OnGraphs graphs(x, graph_ptr, n);
   const Tensor s = empty(matrix, type, x), y = empty(matrix, type, x);
   const Tensor degree = empty({n.nodes}, type, x);
   const Maybe soft = hard ? Maybe(empty(matrix, type, x)) : Maybe();
@@ -68,7 +69,7 @@ MincutResult forward(const MincutShape& n, const Tensor& x, const Tensor& logits
     parts.add(room<T>(*t), product(sizes_of(*t)) / n.graphs);
   }
   const Tensor partial =
-      empty({mincut_cuda_tasks(n.nodes, n.graphs), parts.width()}, type, x);
+      empty({mincut_cuda_tasks(n.nodes, n.graphs, graphs.on().rows), parts.width()}, type, x);
   mincut_forward_cuda(a, graphs.on(), data<T>(terms), room<T>(partial), parts);
   return {pool, adj, gram, columns, totals, s, soft, y, signs, degree};
 }
@@ -88,7 +89,7 @@ MincutResult mincut_pool(Tensor x, Tensor logits, Tensor row_ptr, Tensor col, Ma
 std::tuple<Tensor, Maybe> mincut_spread(Tensor s, Tensor row_ptr, Tensor col, Maybe edge_weight,
                                         Maybe factor, Tensor graph_ptr, bool variation) {
   const MincutShape n = check_mincut_pool(s, s, row_ptr, col, edge_weight, factor, graph_ptr, 1.0);
-  const OnGraphs graphs(s, graph_ptr, n.nodes);
+  const OnGraphs graphs(s, graph_ptr, n);
   const Tensor y = empty(sizes_of(s), s.scalar_type(), s);
   const Maybe signs = variation ? Maybe(empty(sizes_of(s), s.scalar_type(), s)) : Maybe();
   const auto run = [&]<typename T>(T) {
@@ -113,7 +114,7 @@ MincutGradients mincut_grad(Tensor grad_pool, Tensor grad_adj, Tensor grad_colum
   const MincutShape n =
       check_mincut_pool(x, s, row_ptr, col, edge_weight, factor, graph_ptr, temperature);
   const ScalarType type = x.scalar_type();
-  const OnGraphs graphs(x, graph_ptr, n.nodes);
+  const OnGraphs graphs(x, graph_ptr, n);
   const Maybe grad_x = wants_x ? Maybe(empty({n.nodes, n.features}, type, x)) : Maybe();
   const Maybe grad_logits = wants_logits ? Maybe(empty({n.nodes, n.clusters}, type, x)) : Maybe();
   // Edges that count as absent keep the gradient 0.
@@ -155,7 +156,7 @@ MincutGradients mincut_grad(Tensor grad_pool, Tensor grad_adj, Tensor grad_colum
 
 template <typename T>
 Tensor lift_as(const MincutShape& n, const Tensor& x, const Tensor& s, const Tensor& graph_ptr) {
-  const OnGraphs graphs(x, graph_ptr, n.nodes);
+  const OnGraphs graphs(x, graph_ptr, n);
   const Tensor out = empty({n.nodes, n.features}, x.scalar_type(), x);
   MincutLift<T> a;
   a.clusters = n.clusters;
@@ -178,11 +179,11 @@ std::tuple<Tensor, Tensor> lift_backward_as(const MincutShape& n, const Tensor& 
                                             const Tensor& x, const Tensor& s,
                                             const Tensor& graph_ptr) {
   const ScalarType type = x.scalar_type();
-  const OnGraphs graphs(x, graph_ptr, n.nodes);
+  const OnGraphs graphs(x, graph_ptr, n);
   const Tensor x_back = contiguous(torch::stable::transpose(x, 1, 2));
   const Tensor grad_s = empty({n.nodes, n.clusters}, type, x);
   const Tensor grad_x = empty(sizes_of(x), type, x);
-  const int64_t tasks = mincut_cuda_tasks(n.nodes, n.graphs);
+  const int64_t tasks = mincut_cuda_tasks(n.nodes, n.graphs, graphs.on().rows);
   const Tensor partial = empty({tasks, n.clusters * n.features}, type, x);
   MincutLift<T> a;
   a.clusters = n.clusters;

@@ -1,5 +1,5 @@
 // One thread an entry of [N, K] for everything but the sums, which a block makes in tiles of 16 x 16
-// and tasks of 512 rows. Bytes of device memory in float32:
+// and tasks of mincut_task_rows(). Bytes of device memory in float32:
 //   forward   4 E K (rows of S, from L2 where they fit) + 8 E + 4 N (7 K + F) + tiles' rereads
 //   backward  4 N (4 K + 2 F), and as much again as the forward's spread when A is not symmetric
 // What a thread does is in mincut_pool_entry.h, what a block does in mincut_pool_team.h.
@@ -12,8 +12,8 @@ namespace lampyris {
 namespace {
 
 __global__ void bounds_kernel(const int64_t* graph_ptr, int64_t graphs, int64_t nodes,
-                              int64_t* bounds, int64_t* task_ptr) {
-  mincut_bounds(graph_ptr, graphs, nodes, bounds, task_ptr);
+                              int64_t rows, int64_t* bounds, int64_t* task_ptr) {
+  mincut_bounds(graph_ptr, graphs, nodes, rows, bounds, task_ptr);
 }
 
 __device__ MincutBounds bounds_of(const MincutCuda& on) { return {on.graphs, on.bounds}; }
@@ -46,8 +46,8 @@ struct TaskRows {
     task = k;
     const int64_t g = mincut_part(on.task_ptr, on.graphs, k);
     if (g < 0) return false;
-    begin = on.bounds[g] + (k - on.task_ptr[g]) * kMincutTaskRows;
-    end = begin + kMincutTaskRows < on.bounds[g + 1] ? begin + kMincutTaskRows : on.bounds[g + 1];
+    begin = on.bounds[g] + (k - on.task_ptr[g]) * on.rows;
+    end = begin + on.rows < on.bounds[g + 1] ? begin + on.rows : on.bounds[g + 1];
     return true;
   }
 };
@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(kBlockThreads)
 template <typename T>
 void product_cuda(const MincutProduct<T>& p, const MincutCuda& on, int64_t nodes, T* partial,
                   int64_t width) {
-  const int64_t blocks = p.tiles() * mincut_cuda_tasks(nodes, on.graphs);
+  const int64_t blocks = p.tiles() * mincut_cuda_tasks(nodes, on.graphs, on.rows);
   if (blocks == 0) return;
   tile_kernel<<<static_cast<unsigned>(blocks), kBlockThreads, 0, on.stream>>>(p, on, partial, width);
 }
@@ -152,7 +152,7 @@ void forward_any(const MincutForward<T>& a, const MincutCuda& on, T* terms, T* p
       {a.s, nullptr, clusters, 1, at.columns() + clusters},
   };
   for (const auto& p : products) product_cuda(p, on, nodes, partial, at.size());
-  totals_kernel<<<static_cast<unsigned>(mincut_cuda_tasks(nodes, on.graphs)), kBlockThreads, 0,
+  totals_kernel<<<static_cast<unsigned>(mincut_cuda_tasks(nodes, on.graphs, on.rows)), kBlockThreads, 0,
                   on.stream>>>(a, on, terms, partial, at.size(), at.totals());
   reduce_cuda(on, partial, parts);
   check_launch("mincut_pool");
@@ -198,7 +198,8 @@ void lift_grad_any(const MincutLift<T>& a, const MincutCuda& on, int64_t nodes, 
 }  // namespace
 
 void mincut_bounds_cuda(const MincutCuda& on, int64_t nodes) {
-  bounds_kernel<<<1, 1, 0, on.stream>>>(on.graph_ptr, on.graphs, nodes, on.bounds, on.task_ptr);
+  bounds_kernel<<<1, 1, 0, on.stream>>>(on.graph_ptr, on.graphs, nodes, on.rows, on.bounds,
+                                         on.task_ptr);
   check_launch("mincut_pool");
 }
 

@@ -7,15 +7,16 @@
 
 namespace lampyris {
 
-// bounds [B + 1]: graph_ptr made to rise within [0, nodes]; task_ptr [B + 1]: tasks before a graph.
-// Together the tasks are at most nodes / kMincutTaskRows + graphs.
+// bounds [B + 1]: graph_ptr made to rise within [0, nodes]; task_ptr [B + 1]: tasks of `rows` rows
+// before a graph.
+// Together the tasks are at most nodes / rows + graphs.
 LAMPYRIS_INLINE void mincut_bounds(const int64_t* graph_ptr, int64_t graphs, int64_t nodes,
-                                   int64_t* bounds, int64_t* task_ptr) {
+                                   int64_t rows, int64_t* bounds, int64_t* task_ptr) {
   int64_t last = 0, tasks = 0;
   for (int64_t g = 0; g <= graphs; ++g) {
     int64_t at = graph_ptr[g] < last ? last : graph_ptr[g];
     at = at > nodes ? nodes : at;
-    if (g > 0) tasks += (at - last + kMincutTaskRows - 1) / kMincutTaskRows;
+    if (g > 0) tasks += (at - last + rows - 1) / rows;
     if (g == 0) at = 0;
     bounds[g] = last = at;
     task_ptr[g] = tasks;

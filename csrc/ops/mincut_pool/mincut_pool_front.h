@@ -108,7 +108,9 @@ inline MincutShape check_mincut_pool(const Tensor& x, const Tensor& logits, cons
 
 inline MincutShape check_mincut_lift(const Tensor& x, const Tensor& s, const Tensor& graph_ptr) {
   constexpr const char* kOp = "mincut_lift";
-  if (x.dim() != 3) fail("mincut_lift: x must have shape [B, K, F], got {}", shape_text(x));
+  if (x.dim() != 3 || x.size(0) < 1 || x.size(1) < 1) {
+    fail("mincut_lift: x must have shape [B, K, F] with B, K >= 1, got {}", shape_text(x));
+  }
   if (s.dim() != 2 || s.size(1) != x.size(1)) {
     fail("mincut_lift: s must have shape [N, K] with K = {}, got {}", x.size(1), shape_text(s));
   }

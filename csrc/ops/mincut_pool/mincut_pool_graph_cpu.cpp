@@ -7,11 +7,11 @@
 
 namespace lampyris {
 
-std::vector<MincutTask> mincut_tasks(const int64_t* graph_ptr, int64_t graphs) {
+std::vector<MincutTask> mincut_tasks(const int64_t* graph_ptr, int64_t graphs, int64_t rows) {
   std::vector<MincutTask> tasks;
   for (int64_t g = 0; g < graphs; ++g) {
-    for (int64_t i = graph_ptr[g]; i < graph_ptr[g + 1]; i += kMincutTaskRows) {
-      tasks.push_back({g, i, std::min(i + kMincutTaskRows, graph_ptr[g + 1])});
+    for (int64_t i = graph_ptr[g]; i < graph_ptr[g + 1]; i += rows) {
+      tasks.push_back({g, i, std::min(i + rows, graph_ptr[g + 1])});
     }
   }
   return tasks;

@@ -7,6 +7,13 @@
 
 namespace lampyris {
 
+inline constexpr int64_t kGrainRows = 512;  // of what is done row by row
+
+inline std::vector<MincutTask> tasks_of(const MincutShape& n, const Tensor& graph_ptr) {
+  return mincut_tasks(values<int64_t>(graph_ptr), n.graphs,
+                      mincut_task_rows(n.clusters, n.features));
+}
+
 template <class Range>
 void over_tasks(const std::vector<MincutTask>& tasks, const Range& range) {
   torch::stable::parallel_for(0, static_cast<int64_t>(tasks.size()), 1,

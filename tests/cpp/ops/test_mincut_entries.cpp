@@ -15,6 +15,7 @@ namespace {
 
 using Int64s = std::vector<int64_t>;
 using Values = std::vector<double>;
+constexpr int64_t kRows = 512;
 
 Values random_values(int64_t count, unsigned seed) {
   std::mt19937 random(seed);
@@ -81,13 +82,13 @@ struct Forward {
     job.y = y.data();
     job.signs = options.variation ? signs.data() : nullptr;
     job.degree = degree.data();
-    mincut_bounds(b.ptr.data(), b.graphs, b.nodes, bounds.data(), task_ptr.data());
+    mincut_bounds(b.ptr.data(), b.graphs, b.nodes, kRows, bounds.data(), task_ptr.data());
   }
 
   void on_cpu(const Batch& b) {
     const MincutSums at{b.clusters, b.features};
     mincut_softmax_rows(job, 0, b.nodes);
-    for (const MincutTask& task : mincut_tasks(b.ptr.data(), b.graphs)) {
+    for (const MincutTask& task : mincut_tasks(b.ptr.data(), b.graphs, kRows)) {
       Values part(static_cast<size_t>(at.size()));
       mincut_products_task(job, task, part.data());
       for (size_t i = 0; i < part.size(); ++i) {
@@ -119,14 +120,14 @@ struct Forward {
         {job.s, job.degree, clusters, 1, at.columns()},
         {job.s, nullptr, clusters, 1, at.columns() + clusters},
     };
-    const int64_t tasks = mincut_cuda_tasks(b.nodes, b.graphs);
+    const int64_t tasks = mincut_cuda_tasks(b.nodes, b.graphs, kRows);
     Values partial(static_cast<size_t>(tasks * at.size())), shared(kMincutShared);
     for (int64_t t = 0; t < tasks; ++t) {
       const int64_t g = mincut_part(task_ptr.data(), b.graphs, t);
       if (g < 0) continue;
       const auto graph = static_cast<size_t>(g);
-      const int64_t begin = bounds[graph] + (t - task_ptr[graph]) * kMincutTaskRows;
-      const int64_t end = std::min(begin + kMincutTaskRows, bounds[graph + 1]);
+      const int64_t begin = bounds[graph] + (t - task_ptr[graph]) * kRows;
+      const int64_t end = std::min(begin + kRows, bounds[graph + 1]);
       double* const part = partial.data() + t * at.size();
       for (const auto& p : products) {
         for (int64_t tile = 0; tile < p.tiles(); ++tile) {
@@ -212,7 +213,7 @@ TEST_P(MincutEntries, BackwardIsThatOfTheCpu) {
     a.grad_x = results[0][0].data();
     a.grad_logits = results[0][1].data();
     a.grad_weight = results[0][2].data();
-    for (const MincutTask& task : mincut_tasks(b.ptr.data(), b.graphs)) mincut_grad_task(a, task);
+    for (const MincutTask& task : mincut_tasks(b.ptr.data(), b.graphs, kRows)) mincut_grad_task(a, task);
 
     const MincutBounds on{b.graphs, f.bounds.data()};
     a.grad_logits = results[1][1].data();

@@ -120,22 +120,22 @@ TEST(MincutPool, BoundsOfAnyPointersStayInside) {
   const Int64s extremes = {-(int64_t{1} << 62), -1, 0, 3, 600, 1000, 1001, int64_t{1} << 62};
   std::mt19937 random(0);
   for (int round = 0; round < 2000; ++round) {
-    const int64_t graphs = 1 + static_cast<int64_t>(random() % 4), nodes = 1000;
+    const int64_t graphs = 1 + static_cast<int64_t>(random() % 4), nodes = 1000, rows = 512;
     Int64s ptr, bounds(static_cast<size_t>(graphs) + 1), tasks(bounds.size());
     for (int64_t g = 0; g <= graphs; ++g) ptr.push_back(extremes[random() % extremes.size()]);
-    mincut_bounds(ptr.data(), graphs, nodes, bounds.data(), tasks.data());
+    mincut_bounds(ptr.data(), graphs, nodes, rows, bounds.data(), tasks.data());
     EXPECT_EQ(bounds[0], 0);
     for (size_t g = 1; g < bounds.size(); ++g) {
       EXPECT_LE(bounds[g - 1], bounds[g]);
       EXPECT_EQ(tasks[g] - tasks[g - 1],
-                (bounds[g] - bounds[g - 1] + kMincutTaskRows - 1) / kMincutTaskRows);
+                (bounds[g] - bounds[g - 1] + rows - 1) / rows);
     }
     EXPECT_LE(bounds.back(), nodes);
-    EXPECT_LE(tasks.back(), mincut_cuda_tasks(nodes, graphs));
+    EXPECT_LE(tasks.back(), mincut_cuda_tasks(nodes, graphs, rows));
   }
   Int64s bounds(4), tasks(4);
   const Int64s good = {0, 600, 600, 1000};
-  mincut_bounds(good.data(), 3, 1000, bounds.data(), tasks.data());
+  mincut_bounds(good.data(), 3, 1000, 512, bounds.data(), tasks.data());
   EXPECT_EQ(bounds, good);
   EXPECT_EQ(tasks, (Int64s{0, 2, 2, 3}));
   EXPECT_EQ(mincut_part(bounds.data(), 3, 599), 0);
@@ -154,12 +154,23 @@ TEST(MincutPool, EdgesOfARowAreCut) {
 
 TEST(MincutPool, TasksCoverEveryGraph) {
   const Int64s ptr = {0, 512, 512, 1025};
-  const auto tasks = mincut_tasks(ptr.data(), 3);
+  const auto tasks = mincut_tasks(ptr.data(), 3, 512);
   ASSERT_EQ(tasks.size(), 3U);
   EXPECT_EQ(tasks[0].end, 512);
   EXPECT_EQ(tasks[1].graph, 2);
   EXPECT_EQ(tasks[1].end, 1024);
   EXPECT_EQ(tasks[2].begin, 1024);
+}
+
+TEST(MincutPool, SumsOfAllTasksTakeNoMoreThanTheAssignment) {
+  for (const int64_t clusters : {1, 64, 300, 2000}) {
+    for (const int64_t features : {0, 64, 1500}) {
+      const int64_t rows = mincut_task_rows(clusters, features);
+      EXPECT_LE(clusters * (2 * clusters + features), rows * clusters);
+      EXPECT_EQ(rows % 512, 0);
+    }
+  }
+  EXPECT_EQ(mincut_task_rows(64, 64), 512);
 }
 
 TEST(MincutPool, TurnedRoundTwiceIsTheSameGraph) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -70,6 +72,7 @@ def test_forms_of_a_graph_agree():
         pool(x, dense),
         pool(x[None], dense[None]),
         pool(masked_x, masked, mask=mask),
+        pool(x, SimpleNamespace(edge_index=edge_index, edge_weight=weight)),
         pool(x, edge_index, weight[:, None], batch=torch.zeros(6, dtype=torch.int64)),
     ):
         for ours, value in zip(

@@ -97,6 +97,10 @@ def test_graphs_longer_than_a_task(nodes, device):
     assert_equals_reference(random_graph([nodes, 3], seed=3, degree=4), device, loss="mincut")
 
 
+def test_many_clusters_have_longer_tasks(device):
+    assert_equals_reference(random_graph([1100], seed=3), device, clusters=300, features=10)
+
+
 @pytest.mark.parametrize("symmetric", [None, True, False])
 @pytest.mark.parametrize("shuffled", [False, True])
 @pytest.mark.parametrize("loss", ["mincut", "total_variation"])

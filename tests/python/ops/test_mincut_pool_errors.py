@@ -66,7 +66,24 @@ def test_errors(change, message):
 @pytest.mark.parametrize(
     "x, s, ptr, message",
     [
-        (torch.zeros(4, 2), torch.zeros(3, 4), [0, 3], r"x must have shape \[B, K, F\], got \[4, 2\]"),
+        (
+            torch.zeros(4, 2),
+            torch.zeros(3, 4),
+            [0, 3],
+            r"x must have shape \[B, K, F\] with B, K >= 1, got \[4, 2\]",
+        ),
+        (
+            torch.zeros(0, 4, 2),
+            torch.zeros(0, 4),
+            [0],
+            r"x must have shape \[B, K, F\] with B, K >= 1, got \[0, 4, 2\]",
+        ),
+        (
+            torch.zeros(1, 0, 0),
+            torch.zeros(3, 0),
+            [0, 3],
+            r"x must have shape \[B, K, F\] with B, K >= 1, got \[1, 0, 0\]",
+        ),
         (
             torch.zeros(1, 4, 2),
             torch.zeros(3, 5),
