@@ -115,8 +115,10 @@ def node_task(
         Accuracy in %.
 
     Raises:
-        ValueError: an unknown set or model.
+        ValueError: an unknown set or model, or no seed.
     """
+    if seeds < 1:
+        raise ValueError(f"node classification: seeds must be >= 1, got {seeds}")
     recipe = recipe or Recipe(steps=300, lr=0.01, weight_decay=5e-4, patience=60, every=3)
     models = list(MODELS if models is None else models)
     jobs, places, words, described = [], [], [], []

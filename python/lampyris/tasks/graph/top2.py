@@ -119,9 +119,11 @@ def top2_task(
         Accuracy in %.
 
     Raises:
-        ValueError: an unknown model.
+        ValueError: an unknown model, or no graph.
     """
     names = list(MODELS if models is None else models)
+    if graphs < 1:
+        raise ValueError(f"top2: graphs must be >= 1, got {graphs}")
     recipe = RECIPE if steps is None else Recipe(**{**vars(RECIPE), "steps": steps})
     setting = f"N = {nodes}"
     results = Results(

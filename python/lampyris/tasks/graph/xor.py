@@ -160,9 +160,11 @@ def xor_task(
         screen: rich console of the progress bar.
 
     Raises:
-        ValueError: an unknown model.
+        ValueError: an unknown model, or no seed.
     """
     names = list(MODELS if models is None else models)
+    if seeds < 1:
+        raise ValueError(f"xor: seeds must be >= 1, got {seeds}")
     for name in names:
         if name not in MODELS:
             raise ValueError(f"xor: model must be one of {', '.join(MODELS)}, got {name!r}")

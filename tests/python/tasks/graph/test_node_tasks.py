@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networkx
 import numpy as np
 import pytest
 import torch
 
-from lampyris.data.graph_sets import disease_tree
+from lampyris.data.graph_sets import disease_tree, karate_club
 from lampyris.data.graphs import erdos_renyi
-from lampyris.tasks.graph import centrality_task, node_task, xor_task
+from lampyris.tasks.graph import centrality_task, node_task, top2_task, xor_task
 from lampyris.tasks.graph.centrality import fit_regression, measured_graph
 from lampyris.tasks.graph.degree_fits import degree_features, degree_fit, shared_neighbours
 from lampyris.tasks.graph.node_classification import label_split
@@ -165,6 +167,21 @@ def test_label_split_takes_what_it_should():
     assert sorted(torch.cat([train, val, test]).tolist()) == list(range(40))
     with pytest.raises(ValueError, match="class 1 must have >= 3 nodes, got 1"):
         label_split(torch.tensor([0, 0, 0, 1]), 3, 0, seed=0)
+
+
+def test_a_graph_with_a_split_of_its_own_keeps_it():
+    club = karate_club()
+    train, val, test = torch.tensor([0, 33]), torch.tensor([1, 32]), torch.tensor([2, 31, 30])
+    graph = replace(club, train=train, val=val, test=test)
+    results = node_task([graph], ["MLP"], seeds=2, recipe=Recipe(steps=3), workers=1)
+    assert "karate club: its own split" in results.protocol
+    assert {round(3 * v / 100, 6) for v in results.values["karate club"]["MLP"]} <= {0, 1, 2, 3}
+
+
+def test_no_runs_are_refused():
+    for run, text in ((node_task, "seeds"), (top2_task, "graphs"), (xor_task, "seeds")):
+        with pytest.raises(ValueError, match=f"{text} must be >= 1, got 0"):
+            run(**{text: 0})
 
 
 def test_node_classification_refuses_unknown_sets():
