@@ -119,6 +119,22 @@ def test_sparse_output_is_the_same_graph():
     assert dense.adj.abs().amax() == 1
 
 
+def test_options_of_torch_geometric_pool():
+    x, edge_index = two_triangles()
+    torch.manual_seed(0)
+    pool = nn.DMoNPooling(
+        2, k=3, ortho_loss_coeff=0.5, batched=False, cache_preprocessing=True, lift="transpose"
+    )
+    mincut = nn.MinCutPooling(2, k=3)
+    mincut.load_state_dict(pool.state_dict())
+    out, other = pool(x, edge_index), mincut(x, edge_index)
+    assert out.loss["ortho_loss"].item() == pytest.approx(0.5 * other.loss["ortho_loss"].item())
+    assert torch.equal(pool(out.x, so=out.so, lifting=True), mincut(out.x, so=out.so, lifting=True))
+    by_lift, by_s = (nn.MinCutPooling(2, k=3, **{name: "inverse"}) for name in ("lift", "s_inv_op"))
+    assert torch.equal(by_lift.lift(out.x, out.so), by_s.lift(out.x, out.so))
+    assert not torch.equal(by_lift.lift(out.x, out.so), mincut.lift(out.x, out.so))
+
+
 def test_lifting_by_the_pseudo_inverse_gives_back_what_clusters_can_say():
     torch.manual_seed(0)
     x, edge_index = two_triangles()
