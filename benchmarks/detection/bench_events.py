@@ -95,7 +95,7 @@ def measured(call: Callable[[], object], rounds: int) -> list[float]:
     return seconds
 
 
-def cases(folder: Path, count: int) -> list[tuple[str, str, int, Callable[[], object]]]:
+def work(folder: Path, count: int) -> list[tuple[str, str, int, Callable[[], object]]]:
     """(what, who, number of events, call)."""
     columns = events(count)
     dat = data.write_dat(folder / "a_td.dat", *columns, SIZE)
@@ -142,7 +142,7 @@ def main() -> None:
     table = []
     print(f"{'work':<34}{'by':<32}{'M events/s':>11}  (slowest-fastest)   instruction set {_native.isa()}")
     with tempfile.TemporaryDirectory() as folder:
-        for what, who, count, call in cases(Path(folder), arguments.events):
+        for what, who, count, call in work(Path(folder), arguments.events):
             rates = sorted(count / s / 1e6 for s in measured(call, arguments.rounds))
             row = {"work": what, "by": who, "m_events_per_s": statistics.median(rates), "all": rates}
             table.append(row)

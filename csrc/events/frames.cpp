@@ -134,17 +134,25 @@ void voxels(BlockReader& reader, const BinWindow& window, uint8_t* frames) {
   std::fill_n(frames, window.time_steps * cells, uint8_t{0});
   const int64_t length = window.bin_us * window.time_steps;
   const int64_t scale = kVoxelUnit * (window.time_steps - 1);
-  const auto add = [&](int64_t step, uint32_t cell, int64_t units) {
-    uint8_t& sum = frames[step * cells + cell];
-    sum = static_cast<uint8_t>(std::min<int64_t>(sum + units, 255));
-  };
   EventBlock block;
+  const auto add = [&](int64_t step, int64_t units, int64_t first, int64_t last) {
+    uint8_t* base = frames + step * cells;
+    for (int64_t i = first; i < last; ++i) {
+      uint8_t& sum = base[block.cell[i]];
+      sum = static_cast<uint8_t>(std::min<int64_t>(sum + units, 255));
+    }
+  };
   while (reader.next(block, static_cast<uint32_t>(cells / 2))) {
-    for (int64_t i = 0; i < block.size; ++i) {
-      const int64_t position = block.t[i] * scale / length;
+    for (int64_t first = 0, last = 0; first < block.size; first = last) {
+      // Events from `first` on that share its position: those before the next position begins.
+      const int64_t position = block.t[first] * scale / length;
+      const int64_t end = scale > 0 ? ((position + 1) * length + scale - 1) / scale : length;
+      last = block.t[block.size - 1] < end
+                 ? block.size
+                 : std::lower_bound(block.t + first, block.t + block.size, end) - block.t;
       const int64_t step = position / kVoxelUnit, later = position % kVoxelUnit;
-      add(step, block.cell[i], kVoxelUnit - later);
-      if (later > 0) add(step + 1, block.cell[i], later);
+      add(step, kVoxelUnit - later, first, last);
+      if (later > 0) add(step + 1, later, first, last);
     }
   }
 }
