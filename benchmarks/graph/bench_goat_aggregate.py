@@ -2,9 +2,12 @@
 
 Peers: PyG's LSTMAggregation, which pads every row to the largest degree, and torch's nn.LSTM over rows of a
 PackedSequence, no padding. Both get their neighbours ordered and the packing worked out beforehand, for
-nothing; PyG's needs the edges sorted by row, which they are. ``python -m benchmarks goat_aggregate`` gives
-CPU time on one thread; ``python benchmarks/graph/bench_goat_aggregate.py --threads 2`` wall time on two, and
-the growth of the resident memory, each case in a process of its own.
+nothing; PyG's needs the edges sorted by row, which they are. Most of the packed LSTM's backward is autograd
+filling a tensor of all edges at every step; its forward alone is compared too.
+
+``python -m benchmarks goat_aggregate`` gives CPU time on one thread; ``python
+benchmarks/graph/bench_goat_aggregate.py --threads 2`` wall time on two, and the growth of the resident
+memory, each case in a process of its own.
 """
 
 from __future__ import annotations
@@ -76,6 +79,8 @@ class Problem:
         self._backward(out[:, 0])
 
     def _backward(self, out: Tensor, parameters: tuple = ()) -> None:
+        if not out.requires_grad:
+            return
         leaves = (self.x, self.weight_ih, self.weight_hh, self.bias, *parameters)
         for leaf in leaves:
             if leaf is not None:
@@ -111,6 +116,11 @@ class Problem:
         return call
 
 
+def _forward(call: Callable[[], None]) -> None:
+    with torch.no_grad():
+        call()
+
+
 def _missing() -> str | None:
     try:
         import torch_geometric.nn.aggr  # noqa: F401
@@ -135,6 +145,8 @@ def cases() -> list[Case]:
             out.append(
                 Case(f"goat lstm ranking {shape}", problem.ours, peer, "PyG LSTMAggregation", None, size)
             )
+        name = f"goat lstm ranking {shape.removesuffix('+bwd')}"
+        out.append(Case(name, partial(_forward, problem.ours), partial(_forward, packed), "packed nn.LSTM"))
         for cell in ("gru", "scan", "lif"):
             ours = Problem(graph, hidden, cell).ours
             out.append(Case(f"goat {cell} ranking {shape}", ours, packed, "packed nn.LSTM", None, size))
