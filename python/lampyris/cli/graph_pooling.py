@@ -56,7 +56,7 @@ def autoencoder(
     ring_nodes: int = 200,
     grid_side: int = 30,
     seeds: int = 3,
-    steps: int = 10_000,
+    steps: int = 3000,
     lr: float = 5e-3,
     patience: int = 1000,
     folder: str = "runs/graph/autoencoder",

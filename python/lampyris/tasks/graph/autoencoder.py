@@ -102,7 +102,7 @@ def autoencoder_task(
     ring_nodes: int = 200,
     grid_side: int = 30,
     seeds: int = 3,
-    steps: int = 10_000,
+    steps: int = 3000,
     lr: float = 5e-3,
     patience: int = 1000,
     workers: int | None = None,

@@ -229,7 +229,7 @@ def block_models_task(
         f"{lr:g}, lowest loss of 3 starts); {seeds} seeds x {tests} unseen graphs of each size; one thread "
         "each"
     )
-    quality = Results("sbm", protocol, "NMI with the blocks", "higher")
+    quality = Results("sbm", protocol, "NMI with the blocks", "higher", 2)
     times = Results("sbm_time", protocol, "seconds per unseen graph, training excluded", "lower", 2)
     trained: dict[str, list[float]] = {}
     for (regime, name), (rows, seconds) in zip(places, found, strict=True):
