@@ -52,7 +52,7 @@ class Family:
     members: int
 
 
-FAMILIES = {100: Family(100, 0.09, 24, 6, 400, 1e-3, 3), 1000: Family(1000, 0.01, 2, 1, 150, 1e-4, 1)}
+FAMILIES = {100: Family(100, 0.09, 24, 6, 400, 1e-3, 3), 1000: Family(1000, 0.01, 4, 1, 150, 1e-4, 1)}
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,9 @@ def _structure(graphs: list[Measured]) -> OverlapGraph:
 
 
 def _node_features(graph: OverlapGraph) -> Tensor:
-    """What the other networks get on unseen graphs: 1, degree, edges among neighbours, largest degree."""
+    """What the other networks get on unseen graphs: 1, degree, edges among neighbours, share."""
     links = torch.zeros_like(graph.node).index_add(0, graph.edge_index[1], graph.edge[:, 0])
-    columns = torch.ones_like(graph.node), graph.node, links / links.std().clamp(min=1e-6), graph.top
+    columns = torch.ones_like(graph.node), graph.node, links / links.std().clamp(min=1e-6), graph.share
     return torch.stack(columns, 1)
 
 
@@ -328,6 +328,6 @@ def _protocol(measure: str, sizes: list[int], graphs: int, others: tuple[int, in
         "min-max scaled per graph, 60/20/20 split of the nodes of a graph, identity features, best "
         f"validation kept, degree fits on the 60 %. Unseen: trained on "
         f"{', '.join(f'{a} + {b}' for a, b in counts)} other graphs (training + validation), tested on all "
-        "nodes of these; features 1, degree, edges among neighbours, largest degree of the graph "
-        "(GOAT-overlap: degrees and overlaps; fits: degrees as a share of the largest)"
+        "nodes of these; features 1, degree, edges among neighbours, degree scaled to [0, 1] in its graph "
+        "(GOAT-overlap: degrees and overlaps; fits: that degree too)"
     )

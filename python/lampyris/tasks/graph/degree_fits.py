@@ -60,18 +60,26 @@ def degree_features(edge_index: Tensor, nodes: int) -> dict[str, Tensor]:
 
 
 def relative_features(edge_index: Tensor, nodes: int) -> dict[str, Tensor]:
-    """`degree_features` with degrees as shares of the graph's largest one: for fits over several graphs.
+    """`degree_features` for fits over several graphs: the degree scaled to [0, 1] in its graph, as the target
+    is, and that squared; mean degree of neighbours and edges among them over the largest degree.
 
     Example:
         >>> import torch
         >>> path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
         >>> relative_features(path, 3)["degree"].tolist()
-        [0.5, 1.0, 0.5]
+        [0.0, 1.0, 0.0]
     """
     features = degree_features(edge_index, nodes)
-    top = features["degree"].max().clamp(min=1)
-    power = {"degree": 1, "degree²": 2, "mean": 1, "inverse": 0, "links": 2}
-    return {name: values / top ** power[name] for name, values in features.items()}
+    degree = features["degree"]
+    low, top = degree.min(), degree.max().clamp(min=1)
+    share = (degree - low) / (top - low).clamp(min=1)
+    return {
+        "degree": share,
+        "degree²": share**2,
+        "mean": features["mean"] / top,
+        "inverse": features["inverse"],
+        "links": features["links"] / top**2,
+    }
 
 
 def degree_fit(names: tuple[str, ...], known: list[dict[str, Tensor]], targets: list[Tensor]):

@@ -25,14 +25,14 @@ class OverlapGraph(NamedTuple):
     Attributes:
         node: [N] strengths <S_i, S_i>, with mean 0 and standard deviation 1 in each graph.
         scale: [N] strengths divided by their mean.
-        top: [N] the largest ``node`` of the same graph: a target scaled by its own largest value needs it.
+        share: [N] strengths scaled to [0, 1] in each graph, as the targets are.
         edge: [E, 2] overlaps <S_i, S_j>, standardised; mean strength / strength of the source - 1.
         edge_index: [2, E].
     """
 
     node: Tensor
     scale: Tensor
-    top: Tensor
+    share: Tensor
     edge: Tensor
     edge_index: Tensor
 
@@ -43,7 +43,7 @@ class OverlapGraph(NamedTuple):
         for graph in graphs:
             edges.append(graph.edge_index + first)
             first += len(graph.node)
-        parts = [torch.cat([getattr(g, name) for g in graphs]) for name in ("node", "scale", "top", "edge")]
+        parts = [torch.cat([getattr(g, name) for g in graphs]) for name in ("node", "scale", "share", "edge")]
         return OverlapGraph(*parts, torch.cat(edges, 1))
 
 
@@ -70,9 +70,9 @@ def overlap_graph(x: Tensor, edge_index: Tensor) -> OverlapGraph:
     mean = strength.mean().clamp(min=1e-6)
     inverse = mean / strength.clamp(min=1e-6 * float(mean)) - 1
     edge = torch.stack([_standard(overlap), inverse[source]], 1)
-    node = _standard(strength)
-    top = node.max().expand_as(node) if len(node) else node
-    return OverlapGraph(node, strength / mean, top, edge, edge_index)
+    low, high = strength.aminmax() if len(strength) else (mean, mean)
+    share = (strength - low) / (high - low).clamp(min=1e-6)
+    return OverlapGraph(_standard(strength), strength / mean, share, edge, edge_index)
 
 
 class OverlapGOAT(nn.Module):
@@ -81,9 +81,9 @@ class OverlapGOAT(nn.Module):
     * Layer l reads [1, z_j, h_j of layer l - 1], z the standardised strength; LSTM cells, one for each
       head; scores from both ends and the overlap, weighting "score": an overlap is a factor of the input
       of the cell, and through it gets gradient.
-    * Readout: a linear map of (z, z²), plus an MLP (one tanh layer, its last weights start at 0) of 1, z,
-      z², the largest z of the graph t, z t, the states of every layer, and these states times the strength
-      over its mean (as PNA's scalers).
+    * Readout: a linear map of (r, r²), r the strength scaled to [0, 1] in its graph, plus an MLP (one tanh
+      layer, its last weights start at 0) of 1, z, r, the states of every layer, and these states times the
+      strength over its mean (as PNA's scalers).
 
     Args:
         outputs: targets of a node.
@@ -118,17 +118,17 @@ class OverlapGOAT(nn.Module):
         )
         self.straight = nn.Linear(2, outputs)
         self.mlp = nn.Sequential(
-            nn.Linear(own + 3 + 2 * layers * hidden * heads, width), nn.Tanh(), nn.Linear(width, outputs)
+            nn.Linear(own + 1 + 2 * layers * hidden * heads, width), nn.Tanh(), nn.Linear(width, outputs)
         )
         nn.init.zeros_(self.mlp[2].weight)
 
     def forward(self, graph: OverlapGraph) -> Tensor:
-        z, top = graph.node[:, None], graph.top[:, None]
+        z, share = graph.node[:, None], graph.share[:, None]
         own = torch.cat([torch.ones_like(z), z], 1)
         states, x = [], own
         for layer in self.layers:
             h = layer(x, graph.edge_index, graph.edge)
             states += [h, h * graph.scale[:, None]]
             x = torch.cat([own, h], 1)
-        straight = self.straight(torch.cat([z, z * z], 1))
-        return straight + self.mlp(torch.cat([own, z * z, top, z * top, *states], 1))
+        straight = self.straight(torch.cat([share, share * share], 1))
+        return straight + self.mlp(torch.cat([own, share, *states], 1))
