@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("fit", "train a detector from a YAML config"),
     "validate": ("validate", "figures of a checkpoint on the validation split"),
     "predict": ("predict", "detections of a checkpoint, drawn and listed"),
+    "import": ("importing", "bring a checkpoint of the released EMS-YOLO code into a family"),
     "compress": ("compress", "prune, make exact-integer and fine-tune a float checkpoint"),
     "export": ("export", "write the weight image of an exact checkpoint, or explain why not"),
     "verify": ("verify", "prove that training forward, integer reference and device agree"),
