@@ -11,4 +11,8 @@ project=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"]
 echo "import site; site.addsitedir('$project')" >"$own/project.pth"
 "$python" -m pip --python "$venv/bin/python" install -q --disable-pip-version-check --no-deps \
   -r benchmarks/peers.txt
+# Compiled here: its build looks for torch, which an isolated one would not see.
+"$python" -m pip --python "$venv/bin/python" install -q --disable-pip-version-check --no-deps \
+  --no-build-isolation torch_scatter==2.1.2 ||
+  echo "torch_scatter did not build: benchmarks against torch-geometric-pool are skipped"
 "$venv/bin/python" -W ignore -m benchmarks.peers
