@@ -7,7 +7,7 @@ def events(
     root: str | None = None,
     variants: str | None = None,
     seeds: int = 3,
-    train_windows: int | None = 800,
+    train_windows: int | None = 600,
     test_windows: int | None = None,
     max_events: int = 400,
     window_us: int = 200_000,

@@ -51,7 +51,7 @@ class Budget:
     """
 
     root: str | None = None
-    train_windows: int | None = 800
+    train_windows: int | None = 600
     test_windows: int | None = None
     max_events: int = 400
     window_us: int = 200_000
