@@ -66,8 +66,7 @@ class DetectionCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--folder", type=str, default="runs/detector", help="where the run is written")
-        if self.command == "fit":
-            parser.add_class_arguments(RunOptions, "run")
+        parser.add_class_arguments(RunOptions, "run")  # also where unused: configs hold it
         if self.command == "validate":
             parser.add_argument("--split", type=str, default="val", help="val or test")
             parser.add_argument(

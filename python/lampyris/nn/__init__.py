@@ -17,7 +17,7 @@ from .encoders import DirectEncoder, LatencyEncoder, PoissonEncoder
 from .event_goat import EVENT_ORDERS, EventGOATBlock
 from .event_pooling import ClusterMoments, Voxels, cluster_moments, grid_clusters, voxel_pool
 from .folding import batch_first
-from .fused import reason, set_fused, takes_fused_path
+from .fused import reason, set_fused, set_precision, takes_fused_path
 from .goat import GOATConv
 from .graph_input import GraphRows, csr_from_edge_index, edge_index_from_csr, graph_csr, graph_ptr_from_batch
 from .head import DetectionHead
@@ -119,6 +119,7 @@ __all__ = [
     "reason",
     "set_fused",
     "set_max_spikes",
+    "set_precision",
     "set_time_steps",
     "streaming",
     "synchronise_statistics",

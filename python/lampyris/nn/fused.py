@@ -20,7 +20,7 @@ from .maps import Concat, MaxPool2d, check_multiple
 from .neuron import IF, LIF, PLIF
 from .norm import TDBatchNorm2d
 
-__all__ = ["reason", "set_fused", "takes_fused_path"]
+__all__ = ["reason", "set_fused", "set_precision", "takes_fused_path"]
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
@@ -94,6 +94,30 @@ def set_fused(model: torch.nn.Module, fused: bool = True) -> None:
             module.fused = fused
 
 
+def set_precision(model: torch.nn.Module, precision: str) -> None:
+    """Precision of the convolutions of every block on the fused path (`lampyris.ops.spike_conv2d`).
+
+    Args:
+        precision: "float32", "mixed" (bfloat16 operands, float32 sums) or "bfloat16".
+
+    Raises:
+        ValueError: another word.
+
+    Example:
+        >>> from lampyris import nn
+        >>> block = nn.LCB(8, 8)
+        >>> nn.set_precision(block, "mixed")
+        >>> block.precision
+        'mixed'
+    """
+    if precision not in ("float32", "mixed", "bfloat16"):
+        contract = "be 'float32', 'mixed' or 'bfloat16'"
+        raise ValueError(f"set_precision: precision must {contract}, got {precision!r}")
+    for module in model.modules():
+        if hasattr(module, "fused"):
+            module.precision = precision
+
+
 def _plain_convolution(conv: Conv2d) -> bool:
     square = all(len(set(pair)) == 1 for pair in (conv.stride, conv.padding))
     return square and conv.padding_mode == "zeros" and conv.dilation == (1, 1)
@@ -142,5 +166,11 @@ def _pooled(block: torch.nn.Module, spikes: ops.Spikes) -> ops.Spikes:
 def _convolve(block: torch.nn.Module, spikes: ops.Spikes) -> Tensor:
     conv = block.conv
     return ops.spike_conv2d(
-        spikes, conv.weight, conv.bias, stride=conv.stride[0], padding=conv.padding[0], groups=conv.groups
+        spikes,
+        conv.weight,
+        conv.bias,
+        stride=conv.stride[0],
+        padding=conv.padding[0],
+        groups=conv.groups,
+        precision=getattr(block, "precision", "float32"),
     )

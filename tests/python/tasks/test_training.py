@@ -210,7 +210,9 @@ def test_anchors_are_checked_and_replaced(root):
     with torch.no_grad():
         task.model.anchors.mul_(40.0)
     line = start.check_anchors(task, module)
-    assert line.startswith("anchors: best possible recall 0.000 on ") and "--anchors fit takes them" in line
+    assert (
+        line.startswith("anchors: best possible recall 0.000 on ") and "--run.anchors fit takes them" in line
+    )
     assert "replaced by" in start.check_anchors(task, module, fit=True)
     sizes = anchor_check.box_sizes(module.dataset("train"))
     assert anchor_check.best_possible_recall(sizes, task.model.anchors) == 1
@@ -246,8 +248,10 @@ def test_fit_with_every_option_leaves_its_pictures(root, tmp_path, capsys):
     assert "M parameters; step of 16 samples" in capsys.readouterr().out
     for name in ("first_batch.png", "curves.png", "samples/epoch_000.png", "samples/epoch_001.png"):
         assert (folder / name).stat().st_size > 1000
-    model, _ = detection.load_model(folder / "last.ckpt")
-    assert model.training is False
+    _, about = detection.load_model(folder / "last.ckpt")
+    assert about["input"] == {"kind": "images", "image_size": [80, 80]}
+    again = ["--config", str(folder / "config.yaml"), "--ckpt_path", str(folder / "last.ckpt")]
+    assert main(["validate", *again, "--folder", str(tmp_path / "b")]) == 0
 
 
 SCRIPT = """

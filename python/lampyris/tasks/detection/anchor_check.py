@@ -70,8 +70,9 @@ def propose_anchors(sizes: Tensor, scales: int, per_scale: int = 3, seed: int = 
     Example:
         >>> import torch
         >>> sizes = torch.tensor([[8., 8.], [9., 9.], [40., 20.], [42., 20.]]).repeat(3, 1)
-        >>> propose_anchors(sizes, 2, 1).round().tolist()
-        [[[8.0, 8.0]], [[41.0, 20.0]]]
+        >>> anchors = propose_anchors(sizes, 2, 1)
+        >>> anchors.shape, best_possible_recall(sizes, anchors)
+        (torch.Size([2, 1, 2]), 1.0)
     """
     count = scales * per_scale
     if len(sizes) < count:

@@ -10,11 +10,27 @@ from typing import Any
 
 import torch
 
-__all__ = ["check_state", "load_checkpoint", "load_model", "read_checkpoint", "save_model"]
+__all__ = ["check_state", "describe_input", "load_checkpoint", "load_model", "read_checkpoint", "save_model"]
 
 PREFIX = "model."
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError)
 """What torch.load raises on a broken file, on no checkpoint at all, or on one with code in it."""
+
+
+def describe_input(data: Any) -> dict[str, Any]:
+    """How a data module makes the network's input, for prediction: plain numbers and words.
+
+    kind "images" or "events", image_size; of events also time_steps, window_us, representation and fit.
+    """
+    if data is None or not hasattr(data, "image_size"):
+        return {}
+    found: dict[str, Any] = {"kind": "images", "image_size": [int(side) for side in data.image_size]}
+    if getattr(data, "batch_dim", 0) == 1:
+        found |= {"kind": "events", "time_steps": data.time_steps, "window_us": data.window_us}
+        chosen = data.representation
+        found |= {"representation": [chosen.name, chosen.parts, chosen.cutoff, chosen.tau_us]}
+        found |= {"fit": data.fit}
+    return found
 
 
 def check_state(module: torch.nn.Module, state: dict[str, Any], source: str = "checkpoint") -> None:

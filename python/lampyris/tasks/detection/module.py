@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lampyris import nn
 
-from .checkpoint import check_state
+from .checkpoint import check_state, describe_input
 from .decoding import BOX_SCALE
 from .guard import stop
 from .heads import HeadSpec
@@ -51,6 +51,7 @@ class DetectionTask(lightning.LightningModule):
             ``train_time_steps``.
         recompute: keep only the blocks' inputs for the backward pass (`recompute_blocks`): less memory.
         sync_norm: over several processes, norms take the statistics of all their batches together.
+        precision: of the blocks' convolutions (`lampyris.nn.set_precision`); "mixed" is the fast one on CPUs.
 
     Example:
         >>> from lampyris import models
@@ -77,8 +78,10 @@ class DetectionTask(lightning.LightningModule):
         one_step_epochs: int = 0,
         recompute: bool = False,
         sync_norm: bool = False,
+        precision: str = "float32",
     ) -> None:
         super().__init__()
+        nn.set_precision(model, precision)
         if one_step_epochs < 0:
             raise ValueError(f"DetectionTask: one_step_epochs must be >= 0, got {one_step_epochs}")
         self.model = model
@@ -273,6 +276,7 @@ class DetectionTask(lightning.LightningModule):
             "class_names": self.class_names,
             "time_steps": self.eval_time_steps,
             "box_scale": self.box_scale,
+            "input": describe_input(getattr(self.trainer, "datamodule", None)),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True, assign: bool = False) -> Any:

@@ -89,7 +89,7 @@ def check_anchors(task: Any, data: Any, fit: bool = False) -> str | None:
     found = best_possible_recall(sizes, better)
     shown = [[(round(w), round(h)) for w, h in scale] for scale in better.tolist()]
     if not fit:
-        return f"{line}; {shown} would give {found:.3f}: --anchors fit takes them"
+        return f"{line}; {shown} would give {found:.3f}: --run.anchors fit takes them"
     with torch.no_grad():
         anchors.copy_(better)
     return f"{line}; replaced by {shown}: {found:.3f}"
