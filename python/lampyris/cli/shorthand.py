@@ -16,6 +16,11 @@ TINY_STRIDE = 8
 
 SGD = ["--model.sgd.lr", "0.01", "--model.weight_decay", "0.0", "--run.average", "0.9999"]
 ADAMW = ["--model.lr", "0.012"]
+AUGMENT = [
+    *("--data.horizontal_flip", "0.5", "--data.augment.mosaic", "1.0", "--data.augment.scale", "0.5"),
+    *("--data.augment.translate", "0.1", "--data.augment.hsv", "[0.015,0.7,0.4]"),
+]
+"""Of the published COCO runs; their Gen1 runs have none."""
 
 
 def model_options(name: str) -> dict[str, Any] | None:
@@ -104,6 +109,7 @@ def _defaults(module: Any, options: dict[str, Any], data: str, model: str) -> li
     height, width = (-(-side // stride) * stride for side in module.image_size)
     return [
         *(SGD if large else ADAMW),
+        *(AUGMENT if large and not events else ()),
         *("--data.image_size", f"[{height},{width}]"),
         *("--model.train_time_steps", str(train), "--model.eval_time_steps", str(steps)),
         *("--trainer.max_epochs", "100", "--trainer.gradient_clip_val", "10.0"),

@@ -322,5 +322,8 @@ def test_a_folder_and_a_name_are_enough(root, tmp_path, capsys):
     small_images = ["--data.image_size", "[64,64]", "--data.batch_size", "2", "--model.train_time_steps", "1"]
     place = ["--folder", str(tmp_path / "run")]
     assert main(["fit", "--data", str(root), "--model", "ems_yolo10", *fast, *small_images, *place]) == 0
+    events = data.order_events(tmp_path / "events", train=8, val=2, test=2)
+    place = ["--folder", str(tmp_path / "other"), "--data.batch_size", "2"]
+    assert main(["fit", "--data", str(events), "--model", "tiny_events", *fast, *place]) == 0
     assert main(["fit", "--data", f"{tmp_path}/none/", "--model", "tiny"]) == 1
     assert "must be a folder, got no such folder" in capsys.readouterr().err
