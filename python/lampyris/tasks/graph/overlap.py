@@ -82,7 +82,7 @@ class OverlapGOAT(nn.Module):
       head; scores from both ends and the overlap, weighting "score": an overlap is a factor of the input
       of the cell, and through it gets gradient.
     * Readout: a linear map of (r, r²), r the strength scaled to [0, 1] in its graph, plus an MLP (one tanh
-      layer, its last weights start at 0) of 1, z, r, the states of every layer, and these states times the
+      layer, its last map starts at 0) of 1, z, r, the states of every layer, and these states times the
       strength over its mean (as PNA's scalers).
 
     Args:
@@ -121,6 +121,19 @@ class OverlapGOAT(nn.Module):
             nn.Linear(own + 1 + 2 * layers * hidden * heads, width), nn.Tanh(), nn.Linear(width, outputs)
         )
         nn.init.zeros_(self.mlp[2].weight)
+        nn.init.zeros_(self.mlp[2].bias)
+
+    @torch.no_grad()
+    def start_from_degrees(self, graph: OverlapGraph, target: Tensor, nodes: Tensor) -> None:
+        """Set the linear map to the least-squares fit of ``target`` [N] at ``nodes`` on (r, r²).
+
+        The MLP starts at 0, so that training begins at a degree fit and has only the rest to learn.
+        """
+        share = graph.share[nodes].double()
+        matrix = torch.stack([share, share * share, torch.ones_like(share)], 1)
+        found = torch.linalg.lstsq(matrix, target[nodes].double()[:, None], driver="gelsd").solution[:, 0]
+        self.straight.weight.copy_(found[:2].expand_as(self.straight.weight))
+        self.straight.bias.copy_(found[2].expand_as(self.straight.bias))
 
     def forward(self, graph: OverlapGraph) -> Tensor:
         z, share = graph.node[:, None], graph.share[:, None]

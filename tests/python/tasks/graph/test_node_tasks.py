@@ -92,6 +92,20 @@ def test_goat_overlap_sees_each_graph_of_a_union_by_itself():
         torch.testing.assert_close(together, torch.cat([net(p) for p in parts]))
 
 
+def test_goat_overlap_starts_at_the_degree_fit():
+    graph = measured_graph("betweenness", 100, 0.09, seed=1)
+    inputs, known = overlap_graph(torch.eye(100), graph.edge_index), torch.arange(60)
+    features = degree_features(graph.edge_index, 100)
+    fitted = degree_fit(
+        ("degree", "degree²"), [{name: v[known] for name, v in features.items()}], [graph.y[known]]
+    )
+    net = OverlapGOAT()
+    net.start_from_degrees(inputs, graph.y, known)
+    with torch.no_grad():
+        found = net(inputs)[:, 0].double()
+    torch.testing.assert_close(found, fitted(features), atol=1e-5, rtol=0)  # weights in float32
+
+
 def test_goat_overlap_counts_edges_among_neighbours():
     """Effective size is n - 2 q / n: a short training comes nearer to unknown nodes than degrees can."""
     graph = measured_graph("effective_size", 100, 0.09, seed=0)
