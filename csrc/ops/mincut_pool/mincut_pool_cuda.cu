@@ -1,5 +1,5 @@
-// One thread an entry of [N, K] for everything but the sums, which a block makes in tiles of 16 x 16
-// and tasks of mincut_task_rows(). Bytes of device memory in float32:
+// One thread an entry of [N, K] for everything but the sums, which a block makes in tiles of 16 x
+// 16 and tasks of mincut_task_rows(). Bytes of device memory in float32:
 //   forward   4 E K (rows of S, from L2 where they fit) + 8 E + 4 N (7 K + F) + tiles' rereads
 //   backward  4 N (4 K + 2 F), and as much again as the forward's spread when A is not symmetric
 // What a thread does is in mincut_pool_entry.h, what a block does in mincut_pool_team.h.
@@ -11,8 +11,8 @@ namespace lampyris {
 
 namespace {
 
-__global__ void bounds_kernel(const int64_t* graph_ptr, int64_t graphs, int64_t nodes,
-                              int64_t rows, int64_t* bounds, int64_t* task_ptr) {
+__global__ void bounds_kernel(const int64_t* graph_ptr, int64_t graphs, int64_t nodes, int64_t rows,
+                              int64_t* bounds, int64_t* task_ptr) {
   mincut_bounds(graph_ptr, graphs, nodes, rows, bounds, task_ptr);
 }
 
@@ -29,8 +29,10 @@ __global__ void __launch_bounds__(kBlockThreads) softmax_kernel(const MincutForw
   for (int64_t k = 0; k < clusters; ++k) a.s[i * clusters + k] = T(k == hardest ? 1 : 0);
 }
 
+// Five blocks of a multiprocessor, 48 registers a thread: ptxas alone stops at 40 and spills in
+// float64.
 template <typename T>
-__global__ void __launch_bounds__(kBlockThreads)
+__global__ void __launch_bounds__(kBlockThreads, 5)
     spread_kernel(const MincutGraph<T> a, const MincutCuda on, const T* s, T* y, T* signs, T* terms,
                   T* degree) {
   const int64_t at = global_thread();
@@ -116,7 +118,8 @@ void product_cuda(const MincutProduct<T>& p, const MincutCuda& on, int64_t nodes
                   int64_t width) {
   const int64_t blocks = p.tiles() * mincut_cuda_tasks(nodes, on.graphs, on.rows);
   if (blocks == 0) return;
-  tile_kernel<<<static_cast<unsigned>(blocks), kBlockThreads, 0, on.stream>>>(p, on, partial, width);
+  tile_kernel<<<static_cast<unsigned>(blocks), kBlockThreads, 0, on.stream>>>(p, on, partial,
+                                                                              width);
 }
 
 template <typename T>
@@ -152,8 +155,8 @@ void forward_any(const MincutForward<T>& a, const MincutCuda& on, T* terms, T* p
       {a.s, nullptr, clusters, 1, at.columns() + clusters},
   };
   for (const auto& p : products) product_cuda(p, on, nodes, partial, at.size());
-  totals_kernel<<<static_cast<unsigned>(mincut_cuda_tasks(nodes, on.graphs, on.rows)), kBlockThreads, 0,
-                  on.stream>>>(a, on, terms, partial, at.size(), at.totals());
+  totals_kernel<<<static_cast<unsigned>(mincut_cuda_tasks(nodes, on.graphs, on.rows)),
+                  kBlockThreads, 0, on.stream>>>(a, on, terms, partial, at.size(), at.totals());
   reduce_cuda(on, partial, parts);
   check_launch("mincut_pool");
 }
@@ -162,8 +165,8 @@ template <typename T>
 void lift_any(const MincutCuda& on, const T* s, const T* x, int64_t nodes, int64_t clusters,
               int64_t columns, T* out) {
   if (nodes * columns == 0) return;
-  lift_kernel<<<blocks_for(nodes * columns), kBlockThreads, 0, on.stream>>>(on, s, x, nodes, clusters,
-                                                                            columns, out);
+  lift_kernel<<<blocks_for(nodes * columns), kBlockThreads, 0, on.stream>>>(on, s, x, nodes,
+                                                                            clusters, columns, out);
 }
 
 template <typename T>
@@ -199,30 +202,30 @@ void lift_grad_any(const MincutLift<T>& a, const MincutCuda& on, int64_t nodes, 
 
 void mincut_bounds_cuda(const MincutCuda& on, int64_t nodes) {
   bounds_kernel<<<1, 1, 0, on.stream>>>(on.graph_ptr, on.graphs, nodes, on.rows, on.bounds,
-                                         on.task_ptr);
+                                        on.task_ptr);
   check_launch("mincut_pool");
 }
 
-#define LAMPYRIS_MINCUT_INSTANTIATE(T)                                                           \
+#define LAMPYRIS_MINCUT_INSTANTIATE(T)                                                            \
   void mincut_forward_cuda(const MincutForward<T>& a, const MincutCuda& on, T* terms, T* partial, \
-                           const MincutParts<T>& parts) {                                        \
-    forward_any(a, on, terms, partial, parts);                                                   \
-  }                                                                                              \
-  void mincut_spread_cuda(const MincutGraph<T>& a, const MincutCuda& on, const T* s, T* y,       \
-                          T* signs, T* terms, T* degree) {                                       \
-    spread_any(a, on, s, y, signs, terms, degree);                                               \
-    check_launch("mincut_pool");                                                                 \
-  }                                                                                              \
-  void mincut_backward_cuda(const MincutBackward<T>& a, const MincutCuda& on, T* u) {            \
-    backward_any(a, on, u);                                                                      \
-  }                                                                                              \
-  void mincut_lift_cuda(const MincutLift<T>& a, const MincutCuda& on, int64_t nodes) {           \
-    lift_any(on, a.s, a.x, nodes, a.clusters, a.features, a.out);                                \
-    check_launch("mincut_lift");                                                                 \
-  }                                                                                              \
-  void mincut_lift_grad_cuda(const MincutLift<T>& a, const MincutCuda& on, int64_t nodes,        \
-                             T* partial) {                                                       \
-    lift_grad_any(a, on, nodes, partial);                                                        \
+                           const MincutParts<T>& parts) {                                         \
+    forward_any(a, on, terms, partial, parts);                                                    \
+  }                                                                                               \
+  void mincut_spread_cuda(const MincutGraph<T>& a, const MincutCuda& on, const T* s, T* y,        \
+                          T* signs, T* terms, T* degree) {                                        \
+    spread_any(a, on, s, y, signs, terms, degree);                                                \
+    check_launch("mincut_pool");                                                                  \
+  }                                                                                               \
+  void mincut_backward_cuda(const MincutBackward<T>& a, const MincutCuda& on, T* u) {             \
+    backward_any(a, on, u);                                                                       \
+  }                                                                                               \
+  void mincut_lift_cuda(const MincutLift<T>& a, const MincutCuda& on, int64_t nodes) {            \
+    lift_any(on, a.s, a.x, nodes, a.clusters, a.features, a.out);                                 \
+    check_launch("mincut_lift");                                                                  \
+  }                                                                                               \
+  void mincut_lift_grad_cuda(const MincutLift<T>& a, const MincutCuda& on, int64_t nodes,         \
+                             T* partial) {                                                        \
+    lift_grad_any(a, on, nodes, partial);                                                         \
   }
 LAMPYRIS_MINCUT_INSTANTIATE(float)
 LAMPYRIS_MINCUT_INSTANTIATE(double)

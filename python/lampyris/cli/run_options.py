@@ -23,6 +23,8 @@ class RunOptions:
         checkpoint_steps: the same by optimizer steps; 0 for never.
         anchors: "keep", or "fit" to replace anchors that the training boxes do not match.
         estimate: measure a step before the start and say what the run will take.
+        start_from: checkpoint of fit, compress or import whose weights the run starts with. Tensors of other
+            names or shapes, as of another number of classes, start anew and are listed.
         find_batch: take the largest batch that fits into 80 % of the free memory.
     """
 
@@ -32,6 +34,7 @@ class RunOptions:
     anchors: Literal["keep", "fit"] = "keep"
     estimate: bool = True
     find_batch: bool = False
+    start_from: str | None = None
 
     def callbacks(self, folder: Path) -> list[Callback]:
         """The callbacks that the options stand for."""

@@ -28,6 +28,7 @@ from lampyris.tasks.detection import (
     SamplePictures,
     check_state,
     load_checkpoint,
+    load_matching,
     read_checkpoint,
 )
 from lampyris.tasks.detection.saving import AtomicCheckpoints
@@ -133,6 +134,8 @@ class DetectionCLI(LightningCLI):
     def before_fit(self) -> None:
         if self.options.ckpt_path:
             check_state(self.model, self.checkpoint["state_dict"], str(self.options.ckpt_path))
+        elif self.run_options.start_from:
+            load_matching(self.model.model, self.run_options.start_from, tell=print)
         self.run_options.announce(self.model, self.datamodule, self.trainer)
         self._dump_config()
         import yaml

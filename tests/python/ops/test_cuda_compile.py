@@ -17,7 +17,7 @@ ARCHITECTURES = ("80", "90", "120")
 BUDGET = {
     "event_graph": 96,
     "fake_quantize": 80,
-    "goat_aggregate": 80,
+    "goat_aggregate": 128,  # float64; float32 80
     "ilif": 72,
     "lif": 72,
     "magnitude_mask": 56,

@@ -66,6 +66,30 @@ def test_validate_and_predict(run_folder, small, tmp_path, capsys):
     assert (tmp_path / "predictions" / "batch_000.png").exists()
 
 
+def test_fit_starts_from_the_weights_that_fit(small, tmp_path, capsys):
+    other = models.ems_yolo(num_classes=3, family="tiny")
+    start = detection.save_model(tmp_path / "start.ckpt", other, class_names=list("abc"))
+    model = models.ems_yolo(num_classes=10, family="tiny")
+    fresh = model.head.out.weight.clone()
+    assert detection.load_matching(model, start) == ["head.out.weight", "head.out.bias"]
+    assert torch.equal(model.stem.conv.weight, other.stem.conv.weight)
+    assert torch.equal(model.head.out.weight, fresh)
+    options = [
+        "--trainer.max_epochs",
+        "1",
+        "--trainer.limit_val_batches",
+        "0",
+        "--folder",
+        str(tmp_path / "run"),
+    ]
+    assert main(["fit", *small, *options, "--run.start_from", str(start)]) == 0
+    assert "fresh: head.out.weight, head.out.bias" in capsys.readouterr().out
+    wide = models.ems_yolo(num_classes=3, family="v1")
+    torch.save({"state_dict": {"a": torch.zeros(1)}, "detector": {"options": {}}}, tmp_path / "no.ckpt")
+    with pytest.raises(ValueError, match="no weight has a name and shape of it"):
+        detection.load_matching(wide, tmp_path / "no.ckpt")
+
+
 def fails(capsys, command, *arguments):
     assert main([command, *map(str, arguments)]) == 1
     error = capsys.readouterr().err.strip()

@@ -49,6 +49,7 @@ _HOME = {
     "evaluation_figures": "evaluation",
     "interpolated_ap": "protocols",
     "load_checkpoint": "checkpoint",
+    "load_matching": "checkpoint",
     "match_anchors": "anchors",
     "load_model": "checkpoint",
     "pad_targets": "assignment",

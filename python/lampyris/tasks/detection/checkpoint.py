@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["check_state", "describe_input", "load_checkpoint", "load_model", "read_checkpoint", "save_model"]
+__all__ = [
+    "check_state",
+    "describe_input",
+    "load_checkpoint",
+    "load_matching",
+    "load_model",
+    "read_checkpoint",
+    "save_model",
+]
 
 PREFIX = "model."
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError)
@@ -96,6 +105,40 @@ def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     if any(name.startswith(PREFIX) for name in state):
         state = {n.removeprefix(PREFIX): v for n, v in state.items() if n.startswith(PREFIX)}
     return {**content, "state_dict": state}
+
+
+def load_matching(
+    model: torch.nn.Module, path: str | os.PathLike, tell: Callable[[str], Any] | None = None
+) -> list[str]:
+    """Start ``model`` with the weights of a checkpoint, as far as names and shapes agree.
+
+    Args:
+        model: changed in place.
+        path: float checkpoint of a detector.
+        tell: called with one line on what was taken and what was not.
+
+    Returns:
+        Names of the model's tensors that the checkpoint does not hold in that shape; they stay as they are.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_checkpoint`, or nothing fits.
+    """
+    state, own = load_checkpoint(path)["state_dict"], model.state_dict()
+    fits = {
+        name: state[name]
+        for name, value in own.items()
+        if getattr(state.get(name), "shape", None) == getattr(value, "shape", None)
+    }
+    if not any(name.endswith("weight") for name in fits):
+        raise ValueError(f"{path} does not fit the model: no weight has a name and shape of it")
+    model.load_state_dict(fits, strict=False)
+    left = [name for name in own if name not in fits]
+    if tell is not None:
+        unused = [name for name in state if name not in fits]
+        text = f"start from {path}: {len(fits)} of {len(own)} tensors"
+        text += f"; fresh: {', '.join(left)}" if left else ""
+        tell(text + (f"; not used: {', '.join(unused)}" if set(unused) - set(left) else ""))
+    return left
 
 
 def load_model(path: str | os.PathLike) -> tuple[torch.nn.Module, dict[str, Any]]:
