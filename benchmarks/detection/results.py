@@ -168,7 +168,7 @@ def page(rows: dict[str, dict[str, list[dict[str, Any]]]], titles: dict[str, str
             ]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
         seeds, threads = len(runs), runs[0]["threads"]
-        lines += ["", f"{seeds} seeds, {threads} threads."]
+        lines += ["", f"Seeds: {seeds}; threads: {threads}."]
         if {"spiking", "twin"} <= kinds.keys():
             ratios = [
                 twin["dense_mj"] / spiking["mj"]

@@ -182,14 +182,9 @@ def campaigns(
 
 def draw_campaigns(path: str | Path, rows: list[CampaignRow]) -> Path:
     """Fractions of flips masked, corrected, detected and silent, beside the area; returns the path."""
-    import io
+    from lampyris.plots import pyplot, save_figure
 
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
-
-    from lampyris.files import atomic_write
+    plt = pyplot()
 
     flips = [row for row in rows if row.kind == "flip"]
     names = [row.label for row in flips]
@@ -212,7 +207,4 @@ def draw_campaigns(path: str | Path, rows: list[CampaignRow]) -> Path:
     bars.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     area.barh(names, [row.gates.equivalents / 1000 for row in flips], color="#5b7083", height=0.7)
     area.set_xlabel("1000 gate equivalents")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
-    plt.close(figure)
-    return atomic_write(path, buffer.getvalue())
+    return save_figure(figure, path)

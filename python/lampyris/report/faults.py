@@ -5,7 +5,6 @@ Nothing here needs torch; the measure of quality is passed in.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from lampyris.ecc import expected_faults, parse_protection
-from lampyris.files import atomic_write
 from lampyris.firefly import Device, Driver, Image
+from lampyris.plots import pyplot, save_figure
 
 __all__ = ["FaultRun", "FaultStudy", "draw_faults", "expected_report", "fault_study"]
 
@@ -240,10 +239,7 @@ def draw_faults(path: str | Path, study: FaultStudy) -> Path:
     Returns:
         The PNG written.
     """
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
+    plt = pyplot()
 
     figure, (curves, bars) = plt.subplots(1, 2, figsize=(10.5, 4.2), width_ratios=(3, 1.15))
     names = list(study.overhead)
@@ -278,7 +274,4 @@ def draw_faults(path: str | Path, study: FaultStudy) -> Path:
     bars.set_xlabel("larger image, %")
     bars.set_title("cost", fontsize=9)
     figure.tight_layout()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
-    plt.close(figure)
-    return atomic_write(path, buffer.getvalue())
+    return save_figure(figure, path)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 
-from lampyris.files import atomic_write
+from lampyris.plots import pyplot, save_figure
 
 __all__ = ["draw_activity", "draw_depth"]
-
-
-def _save(figure, path: str | Path) -> Path:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
-    import matplotlib.pyplot as plt
-
-    plt.close(figure)
-    return atomic_write(path, buffer.getvalue())
 
 
 def draw_activity(
@@ -37,10 +27,7 @@ def draw_activity(
     Returns:
         The path written.
     """
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
+    plt = pyplot()
 
     random = np.random.default_rng(seed)
     names = list(spikes)
@@ -80,15 +67,12 @@ def draw_activity(
     if title:
         figure.suptitle(title, fontsize=11)
     figure.tight_layout()
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def draw_depth(path: str | Path, rows: list) -> Path:
     """Gradient ratio and loss against depth, a line for every kind of `report.depth.DepthRow`."""
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
+    plt = pyplot()
 
     figure, (ratio, loss) = plt.subplots(1, 2, figsize=(9, 3.6))
     for kind in dict.fromkeys(row.kind for row in rows):
@@ -102,4 +86,4 @@ def draw_depth(path: str | Path, rows: list) -> Path:
     loss.axhline(np.log(10), color="0.7", lw=0.8, ls="--")
     ratio.legend(fontsize=8)
     figure.tight_layout()
-    return _save(figure, path)
+    return save_figure(figure, path)

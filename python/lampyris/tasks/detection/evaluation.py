@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torchvision.io import encode_png
 
 from lampyris.files import atomic_write
+from lampyris.plots import pyplot, save_figure
 
 from .curves import confusion, precision_recall, size_table, worst_samples
 from .pictures import draw_samples
@@ -116,37 +116,19 @@ def _highest(targets: Sequence[dict[str, Any]]) -> int:
     return max((int(t["labels"].max()) for t in targets if len(t["labels"])), default=0)
 
 
-def _figure(width: float, height: float) -> Any:
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(width, height))
-
-
-def _save(figure: Any, path: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
-    plt.close(figure)
-    atomic_write(path, buffer.getvalue())
-
-
 def _draw_curves(path: Path, curves: dict[int, Any], names: Sequence[str]) -> None:
-    figure, axes = _figure(6.5, 4.5)
+    figure, axes = pyplot().subplots(figsize=(6.5, 4.5))
     for label, curve in curves.items():
         axes.step(curve.recall, curve.precision, where="post", label=f"{names[label]} ({curve.objects})")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="IoU 0.5")
     if len(curves) <= 20:
         axes.legend(fontsize=7, title="class (objects)", title_fontsize=7)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_confusion(path: Path, table: list[list[int]], names: Sequence[str]) -> None:
     size = min(3 + 0.35 * len(table), 24)
-    figure, axes = _figure(size, size)
+    figure, axes = pyplot().subplots(figsize=(size, size))
     values = torch.tensor(table, dtype=torch.float64)
     axes.imshow(values / values.sum(1, keepdim=True).clamp(min=1), cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(table))
@@ -161,7 +143,7 @@ def _draw_confusion(path: Path, table: list[list[int]], names: Sequence[str]) ->
                     colour = "white" if bright else "black"
                     text = str(table[row][column])
                     axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _print(figures: dict[str, Any], folder: Path) -> None:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from lampyris.data import EventWindow, batch_events
 from lampyris.models import EventGraphDetector
+from lampyris.plots import save_figure
 
 from .event_detector import decode
-from .pictures import panels, save
+from .pictures import panels
 
 __all__ = ["draw_events"]
 
@@ -57,7 +58,7 @@ def draw_events(
         axis.set_axis_on()
         axis.set_xticks([])
         axis.set_yticks([])
-    return save(figure, path)
+    return save_figure(figure, path, tight=False)
 
 
 def _draw_model(axis, window: EventWindow, model: EventGraphDetector, title: str, class_names) -> None:

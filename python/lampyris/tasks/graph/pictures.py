@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 
-from lampyris.files import atomic_write
+from lampyris.plots import pyplot, save_figure
 
 from .cluster_sets import GraphSet
 
-__all__ = ["draw_clusters", "draw_points", "match_labels", "panels", "save"]
+__all__ = ["draw_clusters", "draw_points", "match_labels", "panels"]
 
 NODE_AREA = 4000.0
 """Points^2 that all nodes of a panel share."""
@@ -20,24 +19,9 @@ CROWDED = 300
 """Nodes above which the edges are not drawn, and nodes lie by their features."""
 
 
-def save(figure, path: str | Path) -> Path:
-    """The figure as a PNG, written whole or not at all, and closed."""
-    import matplotlib.pyplot as plt
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    plt.close(figure)
-    return atomic_write(path, buffer.getvalue())
-
-
 def panels(rows: int, columns: int, size: float = 2.4, height: float | None = None):
     """A figure and its axes [rows, columns], without frames; a panel is size x height (size) inches."""
-    import matplotlib
-
-    matplotlib.use("Agg", force=False)
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(
+    figure, axes = pyplot().subplots(
         rows, columns, figsize=(size * columns, (height or size) * rows), squeeze=False, layout="constrained"
     )
     for axis in axes.flat:
@@ -105,7 +89,7 @@ def draw_clusters(
             score = f", NMI {scores[title]:.2f}" if title in scores else ""
             name = f"{graph.name}: {title}" if title == "reference" else title
             axis.set_title(name + score, fontsize=8)
-    return save(figure, path)
+    return save_figure(figure, path, tight=False)
 
 
 def draw_points(
@@ -129,4 +113,4 @@ def draw_points(
             axis.set_ylim(own[:, 1].min() - margin[1], own[:, 1].max() + margin[1])
             axis.set_aspect("equal")
             axis.set_title(title + (f"\n{errors[title]:.2g}" if title in errors else ""), fontsize=8)
-    return save(figure, path)
+    return save_figure(figure, path, tight=False)

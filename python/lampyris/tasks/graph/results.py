@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import statistics
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lampyris.files import atomic_write
+from lampyris.plots import pyplot, save_figure
 
 __all__ = ["Results", "spread"]
 
@@ -127,11 +127,7 @@ class Results:
 
     def draw(self, path: str | Path) -> Path:
         """One panel for each setting: a bar for each model, its runs as dots."""
-        import matplotlib
-
-        matplotlib.use("Agg", force=False)
-        import matplotlib.pyplot as plt
-
+        plt = pyplot()
         models = self.models()
         figure, panels = plt.subplots(
             1,
@@ -152,7 +148,4 @@ class Results:
         panels[0][0].invert_yaxis()
         figure.suptitle(f"{self.task}: {self.measure}", fontsize=10)
         figure.tight_layout()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=130)
-        plt.close(figure)
-        return atomic_write(path, buffer.getvalue())
+        return save_figure(figure, path, tight=False)

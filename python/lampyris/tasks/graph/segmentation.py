@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lampyris.plots import save_figure
+
 from .block_models import spectral_by_lanczos
 from .clustering import agreement, k_means
 from .message_passing import Propagation
-from .pictures import panels, save
+from .pictures import panels
 from .poolers import CLUSTER_POOLERS
 from .regions import RegionGraph, grow_regions, region_graph
 from .results import Results
@@ -244,7 +246,7 @@ def draw_segments(
         for axis, (title, image) in zip(line, parts.items(), strict=False):
             axis.imshow(image)
             axis.set_title(title, fontsize=8)
-    return save(figure, path)
+    return save_figure(figure, path, tight=False)
 
 
 def _painted(picture: np.ndarray, segments: np.ndarray) -> np.ndarray:
