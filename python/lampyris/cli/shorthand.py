@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,11 @@ def _folder(value: str | None) -> bool:
     return value is not None and (Path(value).is_dir() or value.endswith(("/", "\\")))
 
 
+def _plain_word(value: str) -> bool:
+    """Neither a file, nor a dotted name, nor YAML."""
+    return not Path(value).exists() and not any(mark in value for mark in ".{[:") and value != "null"
+
+
 def expand(arguments: list[str]) -> list[str]:
     """The arguments with a folder after ``--data`` and a name after ``--model`` written out.
 
@@ -86,7 +92,18 @@ def expand(arguments: list[str]) -> list[str]:
         module = open_folder(data)
         start += ["--data", f"lampyris.data.{type(module).__name__}", "--data.root", data]
     elif data is not None:
+        if _plain_word(data):
+            raise FileNotFoundError(
+                f"--data must be a folder, a config or a class, got {data}: no such folder"
+            )
         start += ["--data", data]
+    if model is not None and options is None and _plain_word(model):
+        known = [*SIMPLE, "ems_yolo10", "ems_yolo18", "ems_yolo34", "ems_yolo34-cat"]
+        near = difflib.get_close_matches(model, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"--model must be a config, a class or one of {', '.join(known)}, got {model!r}{hint}"
+        )
     if options is None:
         return [*start, *(["--model", model] if model else []), *rest]
     if module is not None:

@@ -327,3 +327,7 @@ def test_a_folder_and_a_name_are_enough(root, tmp_path, capsys):
     assert main(["fit", "--data", str(events), "--model", "tiny_events", *fast, *place]) == 0
     assert main(["fit", "--data", f"{tmp_path}/none/", "--model", "tiny"]) == 1
     assert "must be a folder, got no such folder" in capsys.readouterr().err
+    assert main(["fit", "--data", "nothere", "--model", "tiny"]) == 1
+    assert "--data must be a folder, a config or a class, got nothere" in capsys.readouterr().err
+    assert main(["fit", "--data", str(root), "--model", "ems_yolo33"]) == 1
+    assert "did you mean 'ems_yolo34'?" in capsys.readouterr().err
