@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "switches"]
 
 # name -> (module, one line).
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -40,7 +40,7 @@ def _usage() -> str:
     )
 
 
-def _switches(command: Callable | dict[str, Callable], arguments: list[str]) -> list[str]:
+def switches(command: Callable | dict[str, Callable], arguments: list[str]) -> list[str]:
     """A switch alone, `--explain`, means `--explain=true` where the command has `explain: bool = False`."""
     import inspect
 
@@ -64,7 +64,7 @@ def _run(name: str, arguments: list[str]) -> int:
         name, arguments = f"{name} {arguments[0]}", arguments[1:]
     import jsonargparse
 
-    arguments = _switches(module.command, arguments)
+    arguments = switches(module.command, arguments)
     result = jsonargparse.auto_cli(
         module.command, args=arguments, prog=f"lampyris {name}", as_positional=True
     )

@@ -15,12 +15,9 @@ def main(arguments: list[str]) -> int:
         return run("predict", arguments)
     import jsonargparse
 
-    switches = ("--stream", "--reset")
-    places = enumerate(arguments)
-    arguments = [
-        f"{word}=true" if word in switches and arguments[i + 1 : i + 2] not in (["true"], ["false"]) else word
-        for i, word in places
-    ]
+    from lampyris.cli import switches
+
+    arguments = switches(command, arguments)
     return int(
         jsonargparse.auto_cli(command, args=arguments, prog="lampyris predict", as_positional=True) or 0
     )

@@ -245,7 +245,9 @@ def _count(row: LayerOperations, module: Any, x: Any, *, is_input: bool) -> None
     row.operand = max(row.operand, operand, key=order.index)
     met = nonzero.to(torch.float64) if operand != "counts" else x.abs().to(torch.float64)
     effective = _fan_out(module, met, (module.weight != 0).to(torch.float64))
-    row.dense += _fan_out(module, torch.ones_like(met), torch.ones_like(module.weight, dtype=torch.float64))
+    one = met[:1] if isinstance(module, torch.nn.Linear) else met.reshape(-1, *met.shape[-3:])[:1]
+    every = torch.ones_like(module.weight, dtype=torch.float64)
+    row.dense += _fan_out(module, torch.ones_like(one), every) * (met.numel() // one.numel())
     if operand == "real":
         row.mac += effective
     else:

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from lampyris import ops
-from lampyris.nn.blocks import LCB
 from lampyris.nn.ilif import ILIF
 from lampyris.nn.maps import MaxPool2d
 from lampyris.nn.neuron import LIF
@@ -69,7 +68,8 @@ class ConvertedMaxPool2d(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[T, B, C, H, W] -> pooled differences [T, B, C, H', W']; spikes stay spikes."""
-        return torch.diff(self.pool(x.cumsum(0)), dim=0, prepend=x.new_zeros(()).expand_as(self.pool(x[:1])))
+        pooled = self.pool(x.cumsum(0))
+        return torch.cat((pooled[:1], pooled.diff(dim=0)))
 
 
 def ann_twin(model: torch.nn.Module, time_steps: int = 1) -> torch.nn.Module:
@@ -165,12 +165,9 @@ def _level(activations: Tensor, percentile: float) -> float:
 
 
 def _replace(model: torch.nn.Module, kinds: tuple[type, ...], make: Any) -> int:
-    """Swap every layer of the kinds; blocks then run layer by layer. Returns their number."""
+    """Swap every layer of the kinds, after which their blocks run layer by layer. Returns their number."""
     found = [(name, module) for name, module in model.named_modules() if isinstance(module, kinds)]
     for name, module in found:
         parent, _, last = name.rpartition(".")
         setattr(model.get_submodule(parent), last, make(name, module))
-    for module in model.modules():
-        if isinstance(module, LCB) or hasattr(module, "fused"):
-            module.fused = False
     return len(found)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from .matching import match_greedily
+from .matching import by_class, match_greedily
 
 __all__ = ["SIZES", "Curve", "confusion", "precision_recall", "size_table", "worst_samples"]
 
@@ -63,17 +63,11 @@ def precision_recall(
     if not pairs:
         return {}
     hits = torch.cat([match_greedily(found, truth, iou_threshold) >= 0 for found, truth in pairs])
-    scores = torch.cat([found["scores"] for found in detections])
-    labels = torch.cat([found["labels"] for found in detections])
-    truths = torch.cat([truth["labels"] for truth in targets])
     curves = {}
-    for label in truths.unique().tolist():
-        mine = labels == label
-        order = scores[mine].argsort(descending=True, stable=True)
-        right = hits[mine][order].double().numpy().cumsum()
-        objects = int((truths == label).sum())
+    for label, ranked, scores, objects in by_class(detections, targets, hits):
+        right = ranked.double().numpy().cumsum()
         counts = np.arange(1, len(right) + 1)
-        curves[label] = Curve(right / objects, right / counts, scores[mine][order].numpy(), objects)
+        curves[label] = Curve(right / objects, right / counts, scores.numpy(), objects)
     return curves
 
 

@@ -14,7 +14,7 @@ from torchvision.io import encode_png
 from lampyris.files import atomic_write
 from lampyris.plots import pyplot, save_figure
 
-from .curves import confusion, precision_recall, size_table, worst_samples
+from .curves import Curve, confusion, precision_recall, size_table, worst_samples
 from .pictures import draw_samples
 from .protocols import PROTOCOLS, chosen_protocols, evaluate_protocols
 
@@ -40,7 +40,16 @@ def evaluation_figures(
     Returns:
         A dict of plain values.
     """
-    curves = precision_recall(detections, targets)
+    return _figures(detections, targets, class_names, protocols, precision_recall(detections, targets))
+
+
+def _figures(
+    detections: Sequence[dict[str, Any]],
+    targets: Sequence[dict[str, Any]],
+    class_names: Sequence[str],
+    protocols: str | Sequence[str],
+    curves: dict[int, Curve],
+) -> dict[str, Any]:
     return {
         "samples": len(targets),
         "protocols": {
@@ -94,9 +103,10 @@ class EvaluationReport(lightning.Callback):
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         names = module.class_names or [str(label) for label in range(1 + _highest(self.targets))]
-        self.figures = evaluation_figures(self.detections, self.targets, names, self.protocols)
+        curves = precision_recall(self.detections, self.targets)
+        self.figures = _figures(self.detections, self.targets, names, self.protocols, curves)
         atomic_write(self.folder / "evaluation.json", json.dumps(self.figures, indent=1) + "\n")
-        _draw_curves(self.folder / "curves.png", precision_recall(self.detections, self.targets), names)
+        _draw_curves(self.folder / "curves.png", curves, names)
         _draw_confusion(self.folder / "confusion.png", self.figures["confusion"], names)
         chosen = [row[0] for row in self.figures["worst"]]
         if chosen:
@@ -116,7 +126,7 @@ def _highest(targets: Sequence[dict[str, Any]]) -> int:
     return max((int(t["labels"].max()) for t in targets if len(t["labels"])), default=0)
 
 
-def _draw_curves(path: Path, curves: dict[int, Any], names: Sequence[str]) -> None:
+def _draw_curves(path: Path, curves: dict[int, Curve], names: Sequence[str]) -> None:
     figure, axes = pyplot().subplots(figsize=(6.5, 4.5))
     for label, curve in curves.items():
         axes.step(curve.recall, curve.precision, where="post", label=f"{names[label]} ({curve.objects})")

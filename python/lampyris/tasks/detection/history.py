@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
 
-from lampyris.files import atomic_write
+from lampyris.plots import pyplot, save_figure
 
 __all__ = ["CurvePlot", "draw_history"]
 
-DPI = 100
 
-
-def draw_history(rows: Sequence[dict[str, Any]]) -> bytes:
+def draw_history(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     """The rows of `ResultsTable` as a PNG of three panels: losses, learning rate, average precision."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3.5), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure, axes = pyplot().subplots(1, 3, figsize=(12, 3.5), layout="constrained")
     panels = {
         "loss": [name for name in rows[-1] if name.endswith("loss")],
         "learning rate": ["lr"],
         "average precision": ["ap", "ap50", "ap75"],
     }
-    for axis, (title, names) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+    for axis, (title, names) in zip(axes, panels.items(), strict=True):
         for name in names:
             points = [(row["epoch"], row[name]) for row in rows if name in row]
             if points:
@@ -36,9 +29,7 @@ def draw_history(rows: Sequence[dict[str, Any]]) -> bytes:
                 axis.legend()
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
+    return save_figure(figure, path, tight=False)
 
 
 class CurvePlot(lightning.Callback):
@@ -62,4 +53,4 @@ class CurvePlot(lightning.Callback):
 
     def _write(self, trainer: lightning.Trainer) -> None:
         if trainer.is_global_zero and self.table.rows:
-            atomic_write(self.folder / "curves.png", draw_history(self.table.rows))
+            draw_history(self.folder / "curves.png", self.table.rows)

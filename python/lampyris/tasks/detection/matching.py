@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-__all__ = ["match_greedily", "match_pairs"]
+__all__ = ["by_class", "match_greedily", "match_pairs"]
 
 
 def match_greedily(found: dict[str, Tensor], truth: dict[str, Tensor], iou_threshold: float) -> Tensor:
@@ -56,6 +58,24 @@ def match_pairs(found: dict[str, Tensor], truth: dict[str, Tensor], iou_threshol
             hits[row] = column
             taken.add(column)
     return hits
+
+
+def by_class(
+    detections: Sequence[dict[str, Tensor]], targets: Sequence[dict[str, Tensor]], hits: Tensor
+) -> Iterator[tuple[int, Tensor, Tensor, int]]:
+    """Every class that has objects: (class, hits by falling score, scores, number of objects).
+
+    Args:
+        detections, targets: per sample, as in `match_greedily`.
+        hits: [n, ...], a row for every detection of all samples, in their order.
+    """
+    scores = torch.cat([found["scores"] for found in detections])
+    labels = torch.cat([found["labels"] for found in detections])
+    truths = torch.cat([truth["labels"] for truth in targets])
+    for label in truths.unique().tolist():
+        mine = labels == label
+        order = scores[mine].argsort(descending=True, stable=True)
+        yield label, hits[mine][order], scores[mine][order], int((truths == label).sum())
 
 
 def _overlaps(found: dict[str, Tensor], truth: dict[str, Tensor]) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lampyris.data.gen1 import BoxFilter
 
-from .matching import match_pairs
+from .matching import by_class, match_pairs
 from .metric import score
 
 __all__ = ["PROTOCOLS", "Protocol", "chosen_protocols", "evaluate_protocols", "interpolated_ap"]
@@ -167,14 +167,10 @@ def interpolated_ap(
             for found, truth in zip(detections, targets, strict=True)
         ]
     )
-    scores = torch.cat([found["scores"] for found in detections])
-    labels = torch.cat([found["labels"] for found in detections])
-    truths = torch.cat([truth["labels"] for truth in targets])
-    table = {}
-    for label in truths.unique().tolist():
-        mine = labels == label
-        order = scores[mine].argsort(descending=True, stable=True)
-        table[label] = _areas(hits[mine][order].double().numpy(), int((truths == label).sum()))
+    table = {
+        label: _areas(ranked.double().numpy(), objects)
+        for label, ranked, _, objects in by_class(detections, targets, hits)
+    }
     means = np.mean(list(table.values()), 0)
     names = {c: str(c) if class_names is None else class_names[c] for c in table}
     return {
